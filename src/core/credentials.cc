@@ -1,0 +1,210 @@
+// Reads the two files of secrets.
+//
+// Must never put a value of theirs into an error, for errors are logged; must never take a file
+// that others can read, for then its secrets are not secret, or write, for then they are not ours.
+#include "credentials.h"
+
+#include "conf_file.h"
+#include "text.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace proxymap {
+
+namespace {
+
+constexpr std::size_t max_file_bytes = 1U << 20U;
+constexpr std::size_t max_secret_bytes = 512;  // as a record's value: both become fields of auth
+constexpr std::size_t min_seal_key_bytes = 32; // of HMAC-SHA-256: as long as its hash, RFC 2104, 3
+
+std::string title(const Conf_section &section)
+{
+    return section.type + " " + section.name;
+}
+
+// Tabs separate the fields of Dovecot's auth protocol. (The parser lets no other control pass.)
+Result<Done> check_secret_value(const Conf_entry &entry)
+{
+    if (entry.value.empty())
+        return Error{entry.name + " is empty"};
+    if (entry.value.size() > max_secret_bytes)
+        return Error{entry.name + " has " + std::to_string(entry.value.size()) +
+                     " bytes; at most " + std::to_string(max_secret_bytes) + " are allowed"};
+    if (entry.value.find('\t') != std::string::npos)
+        return Error{entry.name + " holds a tab, which no login can send"};
+    return Done{};
+}
+
+Result<Done> set_credential(const Conf_entry &entry, Credential *credential)
+{
+    if (entry.name == "backends") {
+        for (std::string_view name : split_words(entry.value))
+            credential->backends.emplace(name);
+        // Empty would mean all of them: the opposite of what a list is written for.
+        if (credential->backends.empty())
+            return Error{"backends names none; leave the setting out to allow all"};
+        return Done{};
+    }
+    if (entry.name != "master" && entry.name != "password")
+        return Error{"unknown setting " + quote(entry.name) +
+                     ": allowed are master, password and backends"};
+    if (Result<Done> done = check_secret_value(entry); !done)
+        return done.error();
+    (entry.name == "master" ? credential->master : credential->password) = entry.value;
+    return Done{};
+}
+
+std::optional<unsigned> base64_digit(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return static_cast<unsigned>(c - 'A');
+    if (c >= 'a' && c <= 'z')
+        return static_cast<unsigned>(c - 'a') + 26;
+    if (c >= '0' && c <= '9')
+        return static_cast<unsigned>(c - '0') + 52;
+    if (c == '+')
+        return 62;
+    if (c == '/')
+        return 63;
+    return std::nullopt;
+}
+
+// Strict: padded, and nothing between or after. A key that was cut short is an error.
+std::optional<std::string> decode_base64(std::string_view text)
+{
+    if (text.size() % 4 != 0)
+        return std::nullopt;
+    for (int padding = 0; padding < 2 && text.ends_with('='); padding++)
+        text.remove_suffix(1);
+    std::string bytes;
+    std::uint32_t bits = 0;
+    unsigned count = 0;
+    for (char c : text) {
+        std::optional<unsigned> digit = base64_digit(c);
+        if (!digit)
+            return std::nullopt;
+        bits = bits << 6U | *digit;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            bytes += static_cast<char>(bits >> count & 0xffU);
+        }
+    }
+    // What is left over is zero in every proper encoding.
+    if ((bits & ((1U << count) - 1U)) != 0)
+        return std::nullopt;
+    return bytes;
+}
+
+Result<std::string> parse_seal_key(const Conf_section &section, const std::string &path)
+{
+    std::string key;
+    for (const Conf_entry &entry : section.entries) {
+        if (entry.name != "key")
+            return conf_error(path, entry.line,
+                              title(section) + ": unknown setting " + quote(entry.name) +
+                                  ": allowed is key");
+        std::optional<std::string> bytes = decode_base64(entry.value);
+        if (!bytes)
+            return conf_error(path, entry.line,
+                              title(section) +
+                                  ": key is not base64: write what `openssl rand -base64 32` "
+                                  "prints");
+        if (bytes->size() < min_seal_key_bytes)
+            return conf_error(path, entry.line,
+                              title(section) + ": key has " + std::to_string(bytes->size()) +
+                                  " bytes; at least " + std::to_string(min_seal_key_bytes) +
+                                  " are needed, as `openssl rand -base64 32` prints them");
+        key = std::move(*bytes);
+    }
+    if (key.empty())
+        return conf_error(path, section.line, title(section) + " has no key");
+    return key;
+}
+
+} // namespace
+
+Result<Credentials> parse_credentials(std::string_view text, const std::string &path)
+{
+    Result<Conf_section> file = parse_conf(text, path);
+    if (!file)
+        return file.error();
+    if (!file->entries.empty())
+        return conf_error(path, file->entries.front().line,
+                          quote(file->entries.front().name) +
+                              " stands outside of a section: each credential is a section "
+                              "credential NAME { }");
+    Credentials credentials;
+    for (const Conf_section &section : file->sections) {
+        if (section.type != "credential")
+            return conf_error(path, section.line,
+                              "unknown section " + quote(section.type) +
+                                  ": allowed is credential NAME { }");
+        Credential credential;
+        credential.name = section.name;
+        for (const Conf_entry &entry : section.entries) {
+            if (Result<Done> done = set_credential(entry, &credential); !done)
+                return conf_error(path, entry.line, title(section) + ": " + done.error().message);
+        }
+        if (credential.password.empty())
+            return conf_error(path, section.line, title(section) + " has no password");
+        credentials.emplace(section.name, std::move(credential));
+    }
+    return credentials;
+}
+
+Result<Credentials> read_credentials(const std::string &path)
+{
+    Result<std::string> text = read_file(path, max_file_bytes, File_access::secret);
+    if (!text)
+        return text.error();
+    return parse_credentials(*text, path);
+}
+
+Result<Seal_keys> parse_seal_keys(std::string_view text, const std::string &path)
+{
+    Result<Conf_section> file = parse_conf(text, path);
+    if (!file)
+        return file.error();
+    Seal_keys keys;
+    for (const Conf_section &section : file->sections) {
+        if (section.type != "seal_key")
+            return conf_error(path, section.line,
+                              "unknown section " + quote(section.type) +
+                                  ": allowed is seal_key ID { }");
+        Result<std::string> key = parse_seal_key(section, path);
+        if (!key)
+            return key.error();
+        keys.keys.emplace(section.name, std::move(*key));
+    }
+    unsigned current_line = 1;
+    for (const Conf_entry &entry : file->entries) {
+        if (entry.name != "current")
+            return conf_error(path, entry.line,
+                              "unknown setting " + quote(entry.name) +
+                                  ": allowed outside of sections is current");
+        keys.current = entry.value;
+        current_line = entry.line;
+    }
+    if (keys.empty())
+        return Error{path + ": no seal key in it: write a section seal_key ID { key = ... }, each "
+                            "setting on a line of its own"};
+    if (keys.current.empty())
+        return Error{path + ": current = ID is missing: it names the key that seals new records"};
+    // Not quoted: the admin may have put the key itself here.
+    if (!keys.keys.contains(keys.current))
+        return conf_error(path, current_line,
+                          "current names a key that has no section seal_key in this file");
+    return keys;
+}
+
+Result<Seal_keys> read_seal_keys(const std::string &path)
+{
+    Result<std::string> text = read_file(path, max_file_bytes, File_access::secret);
+    if (!text)
+        return text.error();
+    return parse_seal_keys(*text, path);
+}
+
+} // namespace proxymap

@@ -1,0 +1,112 @@
+// Positions and markers as text. One position has one text: a reader takes nothing but what
+// format_position() writes, so that markers can be compared byte by byte.
+#include "position.h"
+
+#include <charconv>
+#include <cstdio>
+
+namespace proxymap {
+
+namespace {
+
+constexpr std::size_t table_digits = 16;
+constexpr std::string_view marker_start = "v1 pos=";
+constexpr std::string_view state_complete = " state=complete";
+constexpr std::string_view state_loading = " state=loading";
+
+// Decimal without sign, blanks or leading zeros.
+template <typename Number> std::optional<Number> parse_decimal(std::string_view text)
+{
+    if (text.empty() || (text.size() > 1 && text.front() == '0')) {
+        return std::nullopt;
+    }
+    Number number = 0;
+    const char *end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc() || stopped != end) {
+        return std::nullopt;
+    }
+    return number;
+}
+
+// Sixteen lower-case hex digits; from_chars would take upper case too.
+std::optional<std::uint64_t> parse_table(std::string_view text)
+{
+    std::uint64_t table = 0;
+    for (const char c : text) {
+        unsigned digit = 0;
+        if (c >= '0' && c <= '9') {
+            digit = static_cast<unsigned>(c - '0');
+        } else if (c >= 'a' && c <= 'f') {
+            digit = static_cast<unsigned>(c - 'a') + 10;
+        } else {
+            return std::nullopt;
+        }
+        table = table << 4U | digit;
+    }
+    return table;
+}
+
+} // namespace
+
+std::string format_position(const Position &position)
+{
+    char text[64]; // 16 + 1 + 10 + 1 + 20 and the end
+    const int length = std::snprintf(text, sizeof(text), "%016llx.%lu.%llu",
+                                     static_cast<unsigned long long>(position.table),
+                                     static_cast<unsigned long>(position.epoch),
+                                     static_cast<unsigned long long>(position.sequence));
+    return {text, static_cast<std::size_t>(length)};
+}
+
+std::optional<Position> parse_position(std::string_view text)
+{
+    if (text.size() <= table_digits || text[table_digits] != '.') {
+        return std::nullopt;
+    }
+    const auto numbers = text.substr(table_digits + 1);
+    const auto dot = numbers.find('.');
+    if (dot == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto table = parse_table(text.substr(0, table_digits));
+    const auto epoch = parse_decimal<std::uint32_t>(numbers.substr(0, dot));
+    const auto sequence = parse_decimal<std::uint64_t>(numbers.substr(dot + 1));
+    if (!table || !epoch || !sequence) {
+        return std::nullopt;
+    }
+    return Position{*table, *epoch, *sequence};
+}
+
+std::string format_marker(const Marker &marker)
+{
+    std::string text(marker_start);
+    text += format_position(marker.position);
+    text += marker.complete ? state_complete : state_loading;
+    return text;
+}
+
+std::optional<Marker> parse_marker(std::string_view text)
+{
+    if (!text.starts_with(marker_start)) {
+        return std::nullopt;
+    }
+    text.remove_prefix(marker_start.size());
+    Marker marker;
+    if (text.ends_with(state_complete)) {
+        marker.complete = true;
+        text.remove_suffix(state_complete.size());
+    } else if (text.ends_with(state_loading)) {
+        text.remove_suffix(state_loading.size());
+    } else {
+        return std::nullopt;
+    }
+    const auto position = parse_position(text);
+    if (!position) {
+        return std::nullopt;
+    }
+    marker.position = *position;
+    return marker;
+}
+
+} // namespace proxymap

@@ -1,0 +1,179 @@
+// What stands behind the `=` of a setting: times, sizes, addresses of stores.
+//
+// Must never guess a unit or a port: a time ten times too long keeps a moved user on the old
+// backend, a wrong port asks another server where users live.
+#include "settings.h"
+#include "text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include <arpa/inet.h>
+#include <sys/un.h>
+
+namespace proxymap {
+
+namespace {
+
+struct Unit {
+    std::string_view word;
+    std::uint64_t factor;
+};
+
+// The words of Dovecot's settings_get_time_msecs(), less the ones nobody writes.
+constexpr std::array time_units = {
+    Unit{"ms", 1},          Unit{"msecs", 1},          Unit{"s", 1000},
+    Unit{"secs", 1000},     Unit{"m", 60'000},         Unit{"mins", 60'000},
+    Unit{"h", 3600'000},    Unit{"hour", 3600'000},    Unit{"hours", 3600'000},
+    Unit{"d", 86'400'000},  Unit{"day", 86'400'000},   Unit{"days", 86'400'000},
+    Unit{"w", 604'800'000}, Unit{"week", 604'800'000}, Unit{"weeks", 604'800'000},
+};
+
+constexpr std::array size_units = {
+    Unit{"", 1},
+    Unit{"b", 1},
+    Unit{"k", 1ULL << 10U},
+    Unit{"m", 1ULL << 20U},
+    Unit{"g", 1ULL << 30U},
+    Unit{"t", 1ULL << 40U},
+};
+
+struct Amount {
+    std::uint64_t number;
+    std::string unit; // lower case
+};
+
+std::optional<Amount> parse_amount(std::string_view text)
+{
+    std::uint64_t number = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc())
+        return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    while (!text.empty() && text.front() == ' ')
+        text.remove_prefix(1);
+    std::string unit(text);
+    std::transform(unit.begin(), unit.end(), unit.begin(), to_lower);
+    return Amount{number, std::move(unit)};
+}
+
+template <std::size_t n>
+std::optional<std::uint64_t> multiply(const Amount &amount, const std::array<Unit, n> &units)
+{
+    for (const Unit &unit : units) {
+        if (unit.word == amount.unit)
+            return amount.number <= std::numeric_limits<std::uint64_t>::max() / unit.factor
+                       ? std::optional(amount.number * unit.factor)
+                       : std::nullopt;
+    }
+    return std::nullopt;
+}
+
+bool is_ip(int family, const std::string &host)
+{
+    in6_addr address; // large enough for both
+    return inet_pton(family, host.c_str(), &address) == 1;
+}
+
+bool is_host(const std::string &host)
+{
+    if (host.empty() || host.size() > 253 || host.front() == '-' || host.front() == '.')
+        return false;
+    if (!std::all_of(host.begin(), host.end(),
+                     [](char c) { return is_alnum(c) || c == '-' || c == '.' || c == '_'; }))
+        return false;
+    // 192.168.1 is no name, and no address that everybody reads alike.
+    bool is_numeric = host.find_first_not_of("0123456789.") == std::string::npos;
+    return !is_numeric || is_ip(AF_INET, host);
+}
+
+Error bad_store(std::string_view word, const std::string &what)
+{
+    return Error{quote(word) + " is no store: " + what +
+                 "; a store is lmdb, memcached:HOST:PORT, memcached:[IPv6]:PORT or "
+                 "memcached:/path/to/socket"};
+}
+
+} // namespace
+
+Result<std::uint64_t> parse_time(std::string_view text)
+{
+    std::optional<Amount> amount = parse_amount(text);
+    if (amount && amount->unit.empty()) {
+        if (amount->number == 0)
+            return std::uint64_t{0};
+        return Error{"the time has no unit: write " + std::to_string(amount->number) + "s or " +
+                     std::to_string(amount->number) + "ms"};
+    }
+    std::optional<std::uint64_t> msecs = amount ? multiply(*amount, time_units) : std::nullopt;
+    if (!msecs)
+        return Error{"not a time: write a whole number and its unit, ms, s, m, h, d or w"};
+    return *msecs;
+}
+
+Result<std::uint64_t> parse_size(std::string_view text)
+{
+    std::optional<Amount> amount = parse_amount(text);
+    std::optional<std::uint64_t> bytes = amount ? multiply(*amount, size_units) : std::nullopt;
+    if (!bytes)
+        return Error{"not a size: write a whole number of bytes, or one with k, M, G or T"};
+    return *bytes;
+}
+
+Result<Store_address> parse_store_address(std::string_view word)
+{
+    Store_address address{Store_address::Type::lmdb, "", 0, ""};
+    if (word == "lmdb")
+        return address;
+    constexpr std::string_view prefix = "memcached:";
+    if (!word.starts_with(prefix))
+        return bad_store(word, word == "memcached" ? "it has no address" : "unknown type");
+
+    address.type = Store_address::Type::memcached;
+    std::string_view rest = word.substr(prefix.size());
+    if (rest.starts_with('/')) {
+        if (rest.size() >= sizeof(sockaddr_un::sun_path))
+            return bad_store(word, "a socket's path has at most " +
+                                       std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
+                                       " bytes");
+        address.path = rest;
+        return address;
+    }
+
+    std::size_t colon = rest.rfind(':');
+    if (rest.starts_with('[')) {
+        std::size_t bracket = rest.find(']');
+        if (bracket == std::string_view::npos || bracket + 1 != colon)
+            return bad_store(word, "an IPv6 address stands in brackets before its port, as in "
+                                   "memcached:[2001:db8::1]:11211");
+        address.host = rest.substr(1, bracket - 1);
+        if (!is_ip(AF_INET6, address.host))
+            return bad_store(word, quote(address.host) + " is no IPv6 address");
+    } else {
+        if (colon == std::string_view::npos)
+            return bad_store(word, "the port is missing (memcached's own is 11211)");
+        address.host = rest.substr(0, colon);
+        if (!is_host(address.host))
+            return bad_store(word, quote(address.host) + " is no host name and no IPv4 address");
+    }
+    std::string_view port = rest.substr(colon + 1);
+    auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+    if (error != std::errc() || end != port.data() + port.size() || address.port == 0)
+        return bad_store(word, quote(port) + " is no port (1 to 65535)");
+    return address;
+}
+
+std::string Store_address::text() const
+{
+    if (type == Type::lmdb)
+        return "lmdb";
+    if (!path.empty())
+        return "memcached:" + path;
+    bool is_ipv6 = host.find(':') != std::string::npos;
+    return "memcached:" + (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+} // namespace proxymap

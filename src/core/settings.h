@@ -1,0 +1,86 @@
+// Every setting once: name, type, default, unit, help. The readers (the .conf.ext file of Dovecot
+// 2.3, the native settings of 2.4), the man page and the sample are checked against this list.
+#pragma once
+
+#include "conf_file.h"
+#include "field.h"
+#include "record.h"
+#include "result.h"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace proxymap {
+
+enum class Verify : std::uint8_t { backend, map, none };
+enum class Lmtp_missing : std::uint8_t { tempfail, local };
+
+// One word of the setting `stores`.
+struct Store_address {
+    enum class Type : std::uint8_t { lmdb, memcached } type;
+    std::string host;         // memcached over TCP: name or IP
+    std::uint16_t port = 0;   // memcached over TCP
+    std::string path;         // unix socket, empty for TCP; LMDB: the table's folder
+    std::string text() const; // as the admin writes it
+    bool operator==(const Store_address &) const = default;
+};
+
+struct Settings {
+    std::string path; // the file these came from
+    // the map
+    std::string name_space = "pm";
+    std::string table = "/var/lib/dovecot-proxymap"; // folder of the LMDB table
+    std::vector<Store_address> stores;               // default: lmdb
+    Key_case key_case = Key_case::lower;
+    std::uint64_t table_max_size = 1ULL << 30U; // bytes of address space for the LMDB map
+    std::string seal_keys_file;
+    bool require_seal = false;
+    // logins
+    Verify verify = Verify::backend;
+    std::set<Service> backend_services; // default: all five
+    Lmtp_missing lmtp_missing = Lmtp_missing::tempfail;
+    std::set<Field_id> allow_fields; // default: none
+    std::string credentials_file;
+    std::string default_credential;
+    std::string default_tls = "no";
+    std::string default_tls_policy;
+    std::string default_source_pool;
+    // times, all in milliseconds
+    std::uint32_t lookup_timeout = 500;
+    std::uint64_t cache_ttl = 3600'000;
+    std::uint64_t cache_negative_ttl = 10'000;
+    std::uint64_t cache_stale_ttl = 86'400'000;
+    std::uint32_t breaker_pause = 1000;
+    // limits
+    std::uint64_t cache_size = 64ULL << 20U; // bytes
+    std::uint32_t breaker_failures = 3;
+};
+
+// One line of documentation for each setting; the order is the manual's.
+struct Setting_info {
+    std::string_view name;
+    std::string_view type;          // size | time | number | bool | string | list | one of: a | b
+    std::string_view default_value; // as one would write it
+    std::string_view used_by;       // auth | tool | login (comma-separated)
+    std::string_view help;          // one sentence
+};
+const std::vector<Setting_info> &setting_list();
+
+// Text of a settings file. The sections `tls_policy NAME {}` and `source_pool NAME {}` are the
+// login plugin's: their names are checked here, their contents there. Every error is "path:line:
+// ..." and says what is allowed.
+Result<Settings> parse_settings(std::string_view text, const std::string &path);
+Result<Settings> read_settings(const std::string &path);
+
+// "500ms", "10s", "5m", "1h", "1d"; a bare number is refused except 0. Milliseconds.
+Result<std::uint64_t> parse_time(std::string_view text);
+// "64M", "1G", "4096" (bytes), "512k".
+Result<std::uint64_t> parse_size(std::string_view text);
+// "lmdb" (without its path, which is the setting `table`), "memcached:HOST:PORT",
+// "memcached:[IPv6]:PORT", "memcached:/path/to/socket".
+Result<Store_address> parse_store_address(std::string_view word);
+
+} // namespace proxymap
