@@ -1,0 +1,30 @@
+// What stands where in an LMDB table: `user:john` (the key of key.h without a namespace) holds the
+// stored record, `table` the position of the last commit. Nothing else is in a table.
+// Never returns a record of another kind or name than the one asked for.
+#pragma once
+
+#include "../core/key.h"
+#include "../core/record.h"
+#include "lmdb_env.h"
+
+namespace proxymap {
+
+inline constexpr std::string_view position_key = "table";
+
+// At most max_key_bytes, well under LMDB's own 511.
+inline std::string lmdb_key(Kind kind, std::string_view name)
+{
+    return encode_key({}, kind, name);
+}
+
+// The error: it is no table of ours.
+Result<Position> read_position(const Lmdb_txn &txn, const Lmdb_files &files);
+
+// Nothing: absent. An error names the key, in which no byte of a login name stands as it came.
+Result<std::optional<Record>> read_record(const Lmdb_txn &txn, Kind kind, const std::string &name,
+                                          Key_case key_case);
+
+// The record under that key. Its name is the value's: a long one is hashed in the key.
+Result<Record> parse_entry(std::string_view key, std::string_view value, Key_case key_case);
+
+} // namespace proxymap

@@ -1,0 +1,29 @@
+// What one multi-get of a mirror brought back: handed from the helper thread to the loop.
+#pragma once
+
+#include "../core/position.h"
+#include "../core/record.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace proxymap {
+
+// One key of a batch. Neither record nor fault: the mirror does not have it.
+struct Slot {
+    Record_ref record; // whole, of the right kind and name, its seal good
+    std::string fault; // why the value cannot be used; never quotes the value
+};
+
+// What came of one multi-get, shared by all whose keys were in it.
+struct Batch {
+    std::string failure; // why there is no answer to any key; empty when there is
+    std::optional<Marker> marker_before;
+    std::optional<Marker> marker_after;
+    bool marker_unreadable = false;
+    bool keeps_everything = false; // the server runs with evictions off
+    std::vector<Slot> slots;
+};
+
+} // namespace proxymap

@@ -1,0 +1,241 @@
+// The mirror as the loop sees it: requests, deadlines, the breaker and the answers. Everything here
+// runs in the loop's thread; memcached_worker.h is the other side.
+//
+// MUST never wait, and never answer `missing` but by the verdict of mirror_proof.h.
+#include "memcached_mirror.h"
+
+#include "../core/key.h"
+#include "breaker.h"
+#include "memcached_worker.h"
+#include "mirror_proof.h"
+#include "pending_requests.h"
+
+#include <utility>
+
+namespace proxymap {
+
+namespace {
+
+class Memcached_mirror final : public Store {
+  public:
+    Memcached_mirror(const Mirror_config &config, Loop &loop, Newest_position &newest);
+    ~Memcached_mirror() override;
+    Memcached_mirror(const Memcached_mirror &) = delete;
+    Memcached_mirror &operator=(const Memcached_mirror &) = delete;
+
+    const std::string &name() const override { return name_; }
+    void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) override;
+
+  private:
+    using Request = Pending_requests::Request;
+    struct Answered {
+        Answers_callback callback;
+        std::vector<Answer> answers;
+    };
+
+    Result<Done> start_worker();
+    void worker_has_news();
+    void requests_expired(std::vector<Request> requests);
+    void note_failure(const std::string &why);
+
+    // Last of all, and static: a callback may destroy the mirror.
+    static void call_back(std::vector<Answered> answered);
+
+    std::vector<Answer> unavailable(const std::vector<Key> &keys, const std::string &why) const;
+    std::vector<Answer> answers(const Request &request, const Completion &completion,
+                                const Mirror_verdict &verdict) const;
+    Answer answer(const Key &key, const Slot &slot, const Mirror_verdict &verdict) const;
+
+    const Mirror_config config_;
+    const std::string name_;
+    Loop &loop_;
+    Newest_position &newest_;
+    Breaker breaker_;
+    std::string last_failure_;
+    Pending_requests pending_;
+    std::unique_ptr<Memcached_worker> worker_; // null until the first get()
+    std::unique_ptr<Loop::Watch> news_watch_;
+};
+
+Memcached_mirror::Memcached_mirror(const Mirror_config &config, Loop &loop, Newest_position &newest)
+    : config_(config), name_(config.address.text()), loop_(loop), newest_(newest),
+      breaker_(config.breaker_failures),
+      pending_(loop, [this](auto requests) { requests_expired(std::move(requests)); })
+{
+}
+
+Memcached_mirror::~Memcached_mirror()
+{
+    news_watch_.reset();
+    worker_.reset();
+    for (auto &request : pending_.take_all()) {
+        request.callback(unavailable(request.keys, "the lookup was ended"));
+    }
+}
+
+void Memcached_mirror::get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback)
+{
+    Request request;
+    request.asked = monotonic_ms();
+    request.deadline = deadline;
+    request.callback = std::move(callback);
+    if (breaker_.open()) {
+        request.refusal = "not asked until it is well again, after: " + last_failure_;
+    } else if (const auto started = start_worker(); !started) {
+        request.refusal = started.error().message;
+    }
+    if (!request.refusal.empty()) {
+        request.keys = std::move(keys);
+        request.deadline = request.asked;
+        pending_.add(std::move(request));
+        return;
+    }
+    request.keys = keys;
+    const auto id = pending_.add(std::move(request));
+    worker_->submit({id, std::move(keys), deadline});
+}
+
+Result<Done> Memcached_mirror::start_worker()
+{
+    if (worker_) {
+        return Done{};
+    }
+    auto worker = Memcached_worker::start(config_);
+    if (!worker) {
+        return worker.error();
+    }
+    worker_ = std::move(*worker);
+    news_watch_ = loop_.when_readable(worker_->news_fd(), [this] { worker_has_news(); });
+    return Done{};
+}
+
+void Memcached_mirror::worker_has_news()
+{
+    const auto news = worker_->take_news();
+    if (news.probed) {
+        breaker_.succeeded();
+    }
+    std::vector<Answered> answered;
+    const Batch *judged = nullptr;
+    Mirror_verdict verdict;
+    for (const auto &completion : news.completions) {
+        const Batch &batch = *completion.batch;
+        if (&batch != judged) { // the requests of one batch come one after the other
+            judged = &batch;
+            if (batch.failure.empty()) {
+                verdict = judge_mirror(batch, config_.require_seal, newest_);
+                breaker_.succeeded();
+            } else {
+                note_failure(batch.failure);
+            }
+        }
+        if (auto request = pending_.take(completion.request)) { // else it had timed out
+            auto its_answers = batch.failure.empty() ? answers(*request, completion, verdict)
+                                                     : unavailable(request->keys, batch.failure);
+            answered.push_back({std::move(request->callback), std::move(its_answers)});
+        }
+    }
+    call_back(std::move(answered));
+}
+
+void Memcached_mirror::requests_expired(std::vector<Request> requests)
+{
+    std::vector<Answered> answered;
+    bool silent = false;
+    for (auto &request : requests) {
+        auto why = request.refusal;
+        if (why.empty()) {
+            silent = true;
+            const auto msecs =
+                request.deadline > request.asked ? request.deadline - request.asked : 0;
+            why = "timed out after " + std::to_string(msecs) + " ms";
+        }
+        answered.push_back({std::move(request.callback), unavailable(request.keys, why)});
+    }
+    if (silent) { // one failure, however many waited for the same silence
+        note_failure("it did not answer in time");
+    }
+    call_back(std::move(answered));
+}
+
+void Memcached_mirror::note_failure(const std::string &why)
+{
+    last_failure_ = why;
+    if (breaker_.failed()) {
+        worker_->start_probing();
+        pending_.give_up(why);
+    }
+}
+
+void Memcached_mirror::call_back(std::vector<Answered> answered)
+{
+    for (auto &[callback, answers] : answered) {
+        callback(std::move(answers));
+    }
+}
+
+std::vector<Answer> Memcached_mirror::answers(const Request &request, const Completion &completion,
+                                              const Mirror_verdict &verdict) const
+{
+    std::vector<Answer> all;
+    all.reserve(request.keys.size());
+    for (std::size_t i = 0; i < request.keys.size(); i++) {
+        all.push_back(
+            answer(request.keys[i], completion.batch->slots[completion.slots[i]], verdict));
+    }
+    return all;
+}
+
+Answer Memcached_mirror::answer(const Key &key, const Slot &slot,
+                                const Mirror_verdict &verdict) const
+{
+    const auto subject = [&] {
+        return name_ + ": " + encode_key(config_.name_space, key.kind, key.name) + ": ";
+    };
+    if (!verdict.unreadable.empty()) {
+        return {Outcome::unavailable, nullptr, subject() + "not read: " + verdict.unreadable,
+                name_};
+    }
+    if (!slot.fault.empty()) {
+        return {Outcome::unavailable, nullptr, subject() + slot.fault, name_};
+    }
+    if (slot.record) {
+        // Without a marker this is all that tells another table's record.
+        const auto &newest = newest_.get();
+        if (newest.known() && slot.record->position.table != newest.table) {
+            return {Outcome::unavailable, nullptr, subject() + "its record is of another table",
+                    name_};
+        }
+        return {Outcome::found, slot.record, {}, name_};
+    }
+    if (!verdict.unproven.empty()) {
+        return {Outcome::unavailable, nullptr,
+                subject() + "it does not have it and cannot prove that: " + verdict.unproven,
+                name_};
+    }
+    return {Outcome::missing, nullptr, {}, name_};
+}
+
+std::vector<Answer> Memcached_mirror::unavailable(const std::vector<Key> &keys,
+                                                  const std::string &why) const
+{
+    std::vector<Answer> all;
+    all.reserve(keys.size());
+    for (const auto &key : keys) {
+        all.push_back(
+            {Outcome::unavailable, nullptr,
+             name_ + ": " + encode_key(config_.name_space, key.kind, key.name) + ": " + why,
+             name_});
+    }
+    return all;
+}
+
+} // namespace
+
+std::unique_ptr<Store> make_memcached_mirror(const Mirror_config &config, Loop &loop,
+                                             Newest_position &newest)
+{
+    return std::make_unique<Memcached_mirror>(config, loop, newest);
+}
+
+} // namespace proxymap

@@ -1,0 +1,145 @@
+// Batches on one connection.
+//
+// MUST never use a connection again after an error, nor take a value for a record of another kind
+// or name than was asked for, nor let a value into a sentence.
+#include "memcached_session.h"
+
+#include "../core/key.h"
+
+#include <algorithm>
+
+namespace proxymap {
+
+namespace {
+
+std::optional<Marker> read_marker(const std::optional<Memcached_item> &item, bool *unreadable)
+{
+    if (!item) {
+        return std::nullopt;
+    }
+    auto marker = parse_marker(item->value);
+    if (!marker || !marker->position.known()) {
+        *unreadable = true;
+        return std::nullopt;
+    }
+    return marker;
+}
+
+} // namespace
+
+Memcached_session::Memcached_session(const Mirror_config &config)
+    : config_(config), addresses_(config.address.host)
+{
+}
+
+Batch Memcached_session::ask(const std::vector<Key> &keys)
+{
+    std::vector<std::string> asked;
+    asked.reserve(keys.size() + 2);
+    asked.push_back(marker_key(config_.name_space));
+    for (const auto &key : keys) {
+        asked.push_back(encode_key(config_.name_space, key.kind, key.name));
+    }
+    asked.push_back(asked.front());
+
+    Batch batch;
+    auto items = get(asked);
+    if (!items) {
+        batch.failure = items.error().message;
+        return batch;
+    }
+    batch.keeps_everything = connection_->keeps_everything();
+    batch.marker_before = read_marker(items->front(), &batch.marker_unreadable);
+    batch.marker_after = read_marker(items->back(), &batch.marker_unreadable);
+    batch.slots.resize(keys.size());
+    for (std::size_t i = 0; i < keys.size(); i++) {
+        if (const auto &item = (*items)[i + 1]) {
+            batch.slots[i] = read(keys[i], item->value);
+        }
+    }
+    return batch;
+}
+
+Result<Memcached_session::Items> Memcached_session::get(const std::vector<std::string> &keys)
+{
+    if (connection_ && config_.address.path.empty() && !addresses_.fixed()) {
+        // The name may have moved to another server meanwhile.
+        const auto addresses = addresses_.get(0);
+        if (addresses &&
+            std::find(addresses->begin(), addresses->end(), address_) == addresses->end()) {
+            connection_.reset();
+        }
+    }
+    const bool used_before = connection_ != nullptr;
+    for (bool again = used_before;; again = false) {
+        if (!connection_) {
+            if (const auto connected = connect(); !connected) {
+                return connected.error();
+            }
+        }
+        auto items = connection_->get(keys);
+        if (items) {
+            return items;
+        }
+        const bool closed = connection_->closed();
+        connection_.reset();
+        if (!again || !closed) {
+            return items;
+        }
+    }
+}
+
+Result<Done> Memcached_session::connect()
+{
+    const auto &server = config_.address;
+    std::vector<std::string> addresses = {std::string()};
+    if (server.path.empty()) {
+        auto known = addresses_.get(config_.timeout);
+        if (!known) {
+            return known.error();
+        }
+        addresses = std::move(*known);
+    }
+    const std::uint64_t start = monotonic_ms();
+    Error error;
+    for (const auto &address : addresses) {
+        auto connection =
+            Memcached_connection::open({address, server.port, server.path}, config_.timeout,
+                                       Memcached_connection::Use::reader);
+        if (connection) {
+            connection_ = std::move(*connection);
+            address_ = address;
+            return Done{};
+        }
+        error = connection.error();
+        if (monotonic_ms() - start >= config_.timeout) {
+            break;
+        }
+    }
+    return error;
+}
+
+Slot Memcached_session::read(const Key &key, const std::string &value) const
+{
+    auto stored = parse_stored_record(value, config_.key_case);
+    if (!stored) {
+        return {nullptr, "its record is not understood: " + stored.error().message};
+    }
+    if (stored->record.kind != key.kind || stored->record.name != key.name) {
+        return {nullptr, "its record is another one's"};
+    }
+    if (stored->seal.empty()) {
+        if (config_.require_seal) {
+            return {nullptr, "its record has no seal, and require_seal is set"};
+        }
+    } else if (!config_.seal_keys.empty()) {
+        const auto sealed =
+            check_seal(config_.seal_keys, config_.name_space, stored->signed_text, stored->seal);
+        if (!sealed) {
+            return {nullptr, "the seal of its record is bad: " + sealed.error().message};
+        }
+    }
+    return {std::make_shared<const Record>(std::move(stored->record)), {}};
+}
+
+} // namespace proxymap

@@ -1,0 +1,38 @@
+// What the helper thread does with its mirror: connects when it must, asks one batch, reads what
+// came. Blocks; knows no threads.
+#pragma once
+
+#include "host_addresses.h"
+#include "memcached_batch.h"
+#include "memcached_connection.h"
+#include "memcached_mirror.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace proxymap {
+
+class Memcached_session {
+  public:
+    // config must outlive it.
+    explicit Memcached_session(const Mirror_config &config);
+
+    // Distinct keys; none at all is a probe, which asks for the marker alone. A connection that the
+    // server had closed since the last batch is made anew, once.
+    Batch ask(const std::vector<Key> &keys);
+
+  private:
+    using Items = Memcached_connection::Items;
+
+    Result<Items> get(const std::vector<std::string> &keys);
+    Result<Done> connect();
+    Slot read(const Key &key, const std::string &value) const;
+
+    const Mirror_config &config_;
+    Host_addresses addresses_;
+    std::string address_;                              // the one connected to
+    std::unique_ptr<Memcached_connection> connection_; // null: none
+};
+
+} // namespace proxymap

@@ -1,0 +1,59 @@
+// The helper thread of one mirror: it asks, waits and reads, so that the loop never does.
+//
+// The loop hands it requests; it puts the keys of all that wait into one multi-get
+// `marker keys... marker`, reads the records, and hands the completions back through an eventfd.
+// What an answer means (current? proven?) is decided by the mirror, on the loop's side.
+//
+// While probing, it tries by itself to connect and to fetch the marker, and says when it could.
+#pragma once
+
+#include "memcached_batch.h"
+#include "memcached_mirror.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace proxymap {
+
+struct Completion {
+    std::uint64_t request = 0;
+    std::shared_ptr<const Batch> batch;
+    std::vector<std::size_t> slots; // of batch, in the order of the request's keys
+};
+
+class Memcached_worker {
+    struct Private {};
+    struct Shared;
+
+  public:
+    struct Request {
+        std::uint64_t id = 0;
+        std::vector<Key> keys;
+        std::uint64_t deadline = 0; // not asked any more after it
+    };
+    struct News {
+        std::vector<Completion> completions;
+        bool probed = false; // the mirror has answered a probe; probing has ended
+    };
+
+    // Starts the thread. Error: the system's reason.
+    static Result<std::unique_ptr<Memcached_worker>> start(const Mirror_config &config);
+    // Tells the thread to end, waits for it a few milliseconds, and leaves it to end by itself.
+    ~Memcached_worker();
+    Memcached_worker(const Memcached_worker &) = delete;
+    Memcached_worker &operator=(const Memcached_worker &) = delete;
+
+    // For the loop's thread; none of these blocks.
+    void submit(Request request);
+    void start_probing(); // and forget what was submitted
+    int news_fd() const;  // readable when there is news
+    News take_news();
+
+    Memcached_worker(Private, std::shared_ptr<Shared> shared); // only for start()
+
+  private:
+    std::shared_ptr<Shared> shared_; // with the thread
+};
+
+} // namespace proxymap

@@ -1,0 +1,48 @@
+// A store: a place that holds records. Three outcomes, never one taken for another:
+//   found        a whole, checked record of just this kind and name
+//   missing      proven: this store holds the whole map, is current, and has no such record
+//   unavailable  everything else: timeout, down, unreadable, bad seal, a miss that proves nothing
+#pragma once
+
+#include "../core/record.h"
+#include "../core/route.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace proxymap {
+
+struct Answer {
+    Outcome outcome = Outcome::unavailable;
+    Record_ref record; // found
+    std::string why;   // unavailable: one sentence that names the store
+    std::string store; // who said so: "memcached:127.0.0.1:11211", "lmdb"
+};
+
+// Called exactly once, from the loop, never from within get(); one answer a key, in order.
+using Answers_callback = std::function<void(std::vector<Answer>)>;
+
+class Store {
+  public:
+    virtual ~Store() = default; // answers all that is pending, as unavailable
+    virtual const std::string &name() const = 0;
+    // Never blocks. deadline: monotonic_ms() by which the callback comes (but for the loop's own
+    // delay).
+    virtual void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) = 0;
+};
+
+// The newest position that any store of this process has shown; a store that is behind it, of
+// another table or of a lower epoch, proves nothing.
+class Newest_position {
+  public:
+    // Takes it over when newer. False: it is behind, or of another table.
+    bool note(const Position &position);
+    const Position &get() const { return newest_; }
+
+  private:
+    Position newest_;
+};
+
+} // namespace proxymap

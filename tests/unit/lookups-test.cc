@@ -1,0 +1,339 @@
+// Lookups over a scripted store and a loop that the test turns by hand.
+#include "store/lookups.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CppUTest/TestHarness.h>
+
+using namespace proxymap;
+
+namespace {
+
+// Timers run when the test says so.
+class Hand_loop final : public Loop {
+  public:
+    class Hand_watch final : public Watch {
+      public:
+        Hand_watch(Hand_loop &loop, std::uint64_t id) : loop_(loop), id_(id) {}
+        ~Hand_watch() override { loop_.timers_.erase(id_); }
+        Hand_watch(const Hand_watch &) = delete;
+        Hand_watch &operator=(const Hand_watch &) = delete;
+
+      private:
+        Hand_loop &loop_;
+        std::uint64_t id_;
+    };
+
+    std::unique_ptr<Watch> when_readable(int, Callback) override { return nullptr; }
+    std::unique_ptr<Watch> after(std::uint32_t, Callback callback) override
+    {
+        timers_[++last_id_] = std::move(callback);
+        return std::make_unique<Hand_watch>(*this, last_id_);
+    }
+    void run_timers()
+    {
+        for (auto &[id, callback] : std::exchange(timers_, {}))
+            callback();
+    }
+
+  private:
+    std::map<std::uint64_t, Callback> timers_;
+    std::uint64_t last_id_ = 0;
+};
+
+// Remembers what it is asked; answers when told to.
+class Scripted_store final : public Store {
+  public:
+    struct Request {
+        std::vector<Key> keys;
+        Answers_callback callback;
+    };
+
+    explicit Scripted_store(std::deque<Request> *requests) : requests_(requests) {}
+    ~Scripted_store() override
+    {
+        while (!requests_->empty()) {
+            Request request = std::move(requests_->front());
+            requests_->pop_front();
+            std::vector<Answer> answers(request.keys.size());
+            for (Answer &answer : answers)
+                answer.why = "closing";
+            request.callback(std::move(answers));
+        }
+    }
+    Scripted_store(const Scripted_store &) = delete;
+    Scripted_store &operator=(const Scripted_store &) = delete;
+
+    const std::string &name() const override { return name_; }
+    void get(std::vector<Key> keys, std::uint64_t, Answers_callback callback) override
+    {
+        requests_->push_back({std::move(keys), std::move(callback)});
+    }
+
+  private:
+    std::string name_ = "scripted";
+    std::deque<Request> *requests_;
+};
+
+} // namespace
+
+TEST_GROUP(lookups)
+{
+    Settings settings;
+    Credentials credentials;
+    Hand_loop loop;
+    std::deque<Scripted_store::Request> requests;
+    std::map<std::string, std::string> map; // "user john" -> line
+    std::unique_ptr<Lookups> lookups;
+    std::vector<Lookup_result> results;
+
+    void setup() override
+    {
+        open();
+    }
+    void open()
+    {
+        lookups.reset();
+        results.clear();
+        lookups = std::make_unique<Lookups>(settings, credentials, loop,
+                                            std::make_unique<Scripted_store>(&requests));
+    }
+
+    void login(const std::string &user)
+    {
+        lookups->start({user, Service::imap},
+                       [this](const Lookup_result &result) { results.push_back(result); });
+    }
+
+    bool cached(const std::string &user, Lookup_result *result_r)
+    {
+        return lookups->from_cache({user, Service::imap}, result_r);
+    }
+
+    void put(const std::string &line)
+    {
+        Result<Record> record = parse_record(line, Key_case::lower);
+        CHECK_TRUE(record.ok());
+        map[std::string(to_string(record->kind)) + " " + record->name] = line;
+    }
+
+    Answer look_up(const Key &key)
+    {
+        Answer answer;
+        answer.store = "scripted";
+        auto it = map.find(std::string(to_string(key.kind)) + " " + key.name);
+        if (it == map.end()) {
+            answer.outcome = Outcome::missing;
+        } else {
+            answer.outcome = Outcome::found;
+            answer.record = std::make_shared<Record>(*parse_record(it->second, Key_case::lower));
+        }
+        return answer;
+    }
+
+    // The store answers its oldest request from the map, or with an outage.
+    void answer_one(bool up = true)
+    {
+        CHECK_FALSE(requests.empty());
+        Scripted_store::Request request = std::move(requests.front());
+        requests.pop_front();
+        std::vector<Answer> answers;
+        for (const Key &key : request.keys) {
+            answers.push_back(up ? look_up(key) : Answer());
+            if (!up)
+                answers.back().why = "store down";
+        }
+        request.callback(std::move(answers));
+    }
+
+    void answer_all(bool up = true)
+    {
+        while (!requests.empty())
+            answer_one(up);
+    }
+};
+
+TEST(lookups, one_request_asks_for_user_domain_and_default_at_once)
+{
+    login("john@example.com");
+    LONGS_EQUAL(1, requests.size());
+    LONGS_EQUAL(3, requests[0].keys.size());
+    CHECK_TRUE(requests[0].keys[0].kind == Kind::user);
+    STRCMP_EQUAL("john@example.com", requests[0].keys[0].name.c_str());
+    CHECK_TRUE(requests[0].keys[1].kind == Kind::domain);
+    CHECK_TRUE(requests[0].keys[2].kind == Kind::default_route);
+    answer_all();
+}
+
+TEST(lookups, a_route_is_found_through_its_backend_and_then_comes_from_the_cache)
+{
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    login("john");
+    answer_all();
+    LONGS_EQUAL(1, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::found);
+    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route.host.c_str());
+    STRCMP_EQUAL("scripted", results[0].store.c_str());
+
+    Lookup_result again;
+    CHECK_TRUE(cached("john", &again));
+    CHECK_TRUE(again.cache == Cache_use::hit);
+    STRCMP_EQUAL("10.0.0.1", again.resolution.route.host.c_str());
+    CHECK_TRUE(requests.empty());
+}
+
+TEST(lookups, logins_that_wait_for_one_key_cost_one_request)
+{
+    put("user john host=10.0.0.1");
+    for (int i = 0; i < 100; i++)
+        login("john");
+    LONGS_EQUAL(1, requests.size());
+    answer_all();
+    LONGS_EQUAL(100, results.size());
+    for (const Lookup_result &result : results)
+        STRCMP_EQUAL("10.0.0.1", result.resolution.route.host.c_str());
+}
+
+TEST(lookups, another_user_that_waits_is_answered_with_his_own_route)
+{
+    put("user john host=10.0.0.1");
+    put("user joe host=10.0.0.2");
+    login("john");
+    login("joe");
+    answer_all();
+    LONGS_EQUAL(2, results.size());
+    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route.host.c_str());
+    STRCMP_EQUAL("10.0.0.2", results[1].resolution.route.host.c_str());
+}
+
+TEST(lookups, an_outage_is_never_unknown_user_nor_the_default_route)
+{
+    put("default * host=10.0.0.9");
+    login("somebody");
+    answer_all(true);
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::found);
+
+    login("john"); // never seen; default is cached and fresh
+    answer_all(false);
+    CHECK_TRUE(results[1].resolution.outcome == Outcome::unavailable);
+    STRCMP_CONTAINS("store down", results[1].resolution.why.c_str());
+}
+
+TEST(lookups, an_outage_falls_back_on_the_last_good_route_and_says_that_it_is_stale)
+{
+    settings.cache_ttl = 0; // at once stale
+    open();
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    login("john");
+    answer_all();
+    login("john");
+    answer_all(false);
+    LONGS_EQUAL(2, results.size());
+    CHECK_TRUE(results[1].resolution.outcome == Outcome::found);
+    STRCMP_EQUAL("10.0.0.1", results[1].resolution.route.host.c_str());
+    CHECK_TRUE(results[1].cache == Cache_use::stale);
+    STRCMP_EQUAL("store down", results[1].outage.c_str());
+}
+
+TEST(lookups, a_stale_proven_miss_in_an_outage_is_not_unknown_user)
+{
+    settings.cache_negative_ttl = 0;
+    open();
+    login("nobody");
+    answer_all();
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::missing);
+    login("nobody");
+    answer_all(false);
+    CHECK_TRUE(results[1].resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, a_user_routed_by_default_keeps_that_route_in_an_outage)
+{
+    settings.cache_negative_ttl = 0;
+    open();
+    put("default * host=10.0.0.9");
+    login("guest");
+    answer_all();
+    login("guest");
+    answer_all(false);
+    CHECK_TRUE(results[1].resolution.outcome == Outcome::found);
+    STRCMP_EQUAL("10.0.0.9", results[1].resolution.route.host.c_str());
+    CHECK_TRUE(results[1].cache == Cache_use::stale);
+}
+
+TEST(lookups, a_record_that_was_deleted_is_not_remembered_as_stale)
+{
+    settings.cache_ttl = 0;
+    settings.cache_negative_ttl = 0;
+    open();
+    put("user john host=10.0.0.1");
+    login("john");
+    answer_all();
+    map.clear();
+    login("john");
+    answer_all();
+    CHECK_TRUE(results[1].resolution.outcome == Outcome::missing);
+    login("john");
+    answer_all(false);
+    CHECK_TRUE(results[2].resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, the_backend_lost_in_an_outage_leaves_the_user_unavailable)
+{
+    put("user john backend=b1");
+    login("john");
+    answer_one(true);  // the names
+    answer_one(false); // the backend
+    LONGS_EQUAL(1, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, a_time_that_has_run_out_before_the_backend_was_asked_is_unavailable)
+{
+    settings.lookup_timeout = 0;
+    open();
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    login("john");
+    answer_all();
+    LONGS_EQUAL(1, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, everybody_waiting_is_answered_when_auth_stops)
+{
+    login("john");
+    login("joe");
+    lookups.reset();
+    LONGS_EQUAL(2, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::unavailable);
+    CHECK_TRUE(results[1].resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, a_login_that_waits_for_a_backend_when_auth_stops_is_answered_too)
+{
+    put("user john backend=b1");
+    login("john");
+    answer_one();
+    lookups.reset();
+    LONGS_EQUAL(1, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, too_many_waiting_logins_are_refused_not_queued_for_ever)
+{
+    for (int i = 0; i < 20'001; i++)
+        login("user" + std::to_string(i));
+    loop.run_timers();
+    LONGS_EQUAL(1, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::unavailable);
+    STRCMP_CONTAINS("too many", results[0].resolution.why.c_str());
+    lookups.reset();
+    LONGS_EQUAL(20'001, results.size());
+}
