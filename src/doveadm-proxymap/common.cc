@@ -1,0 +1,54 @@
+#include "common.h"
+
+namespace proxymap {
+
+namespace {
+
+constexpr const char *default_settings_path = "/etc/dovecot/proxymap.conf.ext";
+
+} // namespace
+
+std::string settings_path(const std::optional<std::string> &named)
+{
+    if (named)
+        return *named;
+    const std::optional<std::string> args = passdb_args("proxymap");
+    return args && !args->empty() ? *args : default_settings_path;
+}
+
+std::optional<Configuration> configuration_of(const Arguments &arguments)
+{
+    Result<Configuration> configuration =
+        read_configuration(settings_path(arguments.text("config")));
+    if (!configuration) {
+        report_error(configuration.error().message);
+        return std::nullopt;
+    }
+    return std::move(*configuration);
+}
+
+Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode)
+{
+    Table_config config;
+    config.path = settings.table;
+    config.key_case = settings.key_case;
+    config.max_size = settings.table_max_size;
+    return Table::open(config, mode);
+}
+
+int fail(int code, const std::string &message)
+{
+    report_error(message);
+    return code;
+}
+
+std::string format_fields(const Record &record)
+{
+    Record bare;
+    bare.kind = record.kind;
+    bare.name = record.name;
+    // "user john" + " " + fields
+    return format_record(record).substr(format_record(bare).size() + 1);
+}
+
+} // namespace proxymap

@@ -1,0 +1,45 @@
+// What the commands of `doveadm proxymap` share: the settings they run with, how a record is shown,
+// how they end.
+#pragma once
+
+#include "core/configuration.h"
+#include "core/record.h"
+#include "dovecot/doveadm.h"
+#include "store/lmdb_table.h"
+
+#include <string>
+
+namespace proxymap {
+
+// Exit codes, of sysexits(3). 0: done.
+inline constexpr int exit_bad_data = 65;      // EX_DATAERR: a routes file
+inline constexpr int exit_no_input = 66;      // EX_NOINPUT: a file cannot be read
+inline constexpr int exit_no_record = 67;     // EX_NOUSER: proven absent
+inline constexpr int exit_output_failed = 74; // EX_IOERR
+inline constexpr int exit_try_again = 75;     // EX_TEMPFAIL: a store is unavailable
+inline constexpr int exit_bad_config = 78;    // EX_CONFIG
+inline constexpr int exit_usage = 64;         // EX_USAGE
+
+// The commands, one a file.
+extern const Command check_command;
+extern const Command export_command;
+extern const Command get_command;
+extern const Command import_command;
+extern const Command lookup_command;
+
+// The settings file: the one named, else the `args` of the first passdb block of proxymap's in
+// Dovecot's configuration, else /etc/dovecot/proxymap.conf.ext.
+std::string settings_path(const std::optional<std::string> &named);
+
+// read_configuration() of the file that --config names, or of the default. Reports the error.
+std::optional<Configuration> configuration_of(const Arguments &arguments);
+
+Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode);
+
+// Reports the error and returns the code.
+int fail(int code, const std::string &message);
+
+// The fields of a record as they stand in a routes file, without kind and name.
+std::string format_fields(const Record &record);
+
+} // namespace proxymap

@@ -1,0 +1,175 @@
+// doveadm of Dovecot 2.3: commands of the second version (doveadm_cmd_ver2), doveadm_print.
+//
+// MUST: nothing is thrown into Dovecot's C code.
+#include "doveadm.h"
+
+#include "ioloop.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <utility>
+
+extern "C" {
+#include <lib.h>
+
+#include <array.h>
+#include <ioloop.h>
+#include <ostream.h>
+
+#include <doveadm.h>
+
+#include <doveadm-print.h>
+}
+
+namespace proxymap {
+
+namespace {
+
+// doveadm keeps pointers to these until it exits.
+struct Registered {
+    Command command;
+    std::vector<struct doveadm_cmd_param> parameters; // ends with one without a name
+};
+
+std::vector<std::unique_ptr<Registered>> &registered()
+{
+    static std::vector<std::unique_ptr<Registered>> commands;
+    return commands;
+}
+
+int run_command(struct doveadm_cmd_context *context)
+{
+    if (context->conn_type != DOVEADM_CONNECTION_TYPE_CLI) {
+        report_error(std::string(context->cmd->name) + " runs on the command line only");
+        return EX_NOPERM;
+    }
+    for (const auto &candidate : registered()) {
+        if (std::string_view(candidate->command.name) == context->cmd->name)
+            return candidate->command.run(Arguments(context));
+    }
+    return EX_SOFTWARE;
+}
+
+// What doveadm calls for each of the commands.
+void on_command(struct doveadm_cmd_context *context) noexcept
+{
+    T_BEGIN
+    {
+        int code = EX_SOFTWARE;
+        try {
+            code = run_command(context);
+        } catch (const std::exception &error) {
+            i_error("%s: unexpected: %s", context->cmd->name, error.what());
+        }
+        // doveadm may have set a code of its own already.
+        if (code != 0)
+            doveadm_exit_code = code;
+    }
+    T_END;
+}
+
+struct doveadm_cmd_param native_parameter(const Parameter &parameter)
+{
+    struct doveadm_cmd_param native = {};
+    native.name = parameter.name;
+    native.type = parameter.type == Parameter::Type::flag ? CMD_PARAM_BOOL : CMD_PARAM_STR;
+    native.flags = parameter.type == Parameter::Type::positional ? CMD_PARAM_FLAG_POSITIONAL
+                                                                 : CMD_PARAM_FLAG_NONE;
+    return native;
+}
+
+} // namespace
+
+std::optional<std::string> Arguments::text(const char *name) const
+{
+    const char *value = nullptr;
+    if (!doveadm_cmd_param_str(static_cast<const struct doveadm_cmd_context *>(context_), name,
+                               &value))
+        return std::nullopt;
+    return std::string(value);
+}
+
+void register_command(const Command &command)
+{
+    auto entry = std::make_unique<Registered>();
+    entry->command = command;
+    for (const Parameter &parameter : command.parameters)
+        entry->parameters.push_back(native_parameter(parameter));
+    entry->parameters.push_back({});
+
+    struct doveadm_cmd_ver2 native = {};
+    native.cmd = on_command;
+    native.name = entry->command.name;
+    native.usage = entry->command.usage;
+    native.parameters = entry->parameters.data();
+    registered().push_back(std::move(entry));
+    doveadm_cmd_register_ver2(&native);
+}
+
+bool format_chosen()
+{
+    return doveadm_print_is_initialized();
+}
+
+Rows::Rows(const char *default_format, std::initializer_list<const char *> columns)
+{
+    doveadm_print_init(default_format); // does nothing when -f was given
+    for (const char *column : columns)
+        doveadm_print_header_simple(column);
+}
+
+void Rows::add(std::initializer_list<std::string_view> values)
+{
+    for (const std::string_view value : values)
+        doveadm_print(std::string(value).c_str());
+}
+
+bool flush_output()
+{
+    if (doveadm_print_is_initialized()) {
+        doveadm_print_flush();
+        if (o_stream_flush(doveadm_print_ostream) < 0) {
+            errno = doveadm_print_ostream->stream_errno;
+            return false;
+        }
+    }
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+}
+
+void report_error(const std::string &message)
+{
+    i_error("%s", message.c_str());
+}
+
+void die_on_signals()
+{
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
+}
+
+struct Command_loop::Native {
+    struct ioloop *loop = io_loop_create(); // makes it the current one
+    Native() = default;
+    ~Native() { io_loop_destroy(&loop); }
+    Native(const Native &) = delete;
+    Native &operator=(const Native &) = delete;
+};
+
+Command_loop::Command_loop() : native_(std::make_unique<Native>()), loop_(make_ioloop()) {}
+
+Command_loop::~Command_loop() = default;
+
+void Command_loop::run()
+{
+    io_loop_run(native_->loop);
+}
+
+void Command_loop::stop()
+{
+    io_loop_stop(native_->loop);
+}
+
+} // namespace proxymap

@@ -1,0 +1,125 @@
+// What a passdb is on this Dovecot, seen from C++: requests come in, fields and a verdict go out.
+// All that differs between Dovecot's branches stays behind this header.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+struct auth_request;
+struct event;
+
+namespace proxymap {
+
+// Dovecot's enum passdb_result.
+enum class Verdict : std::uint8_t {
+    ok,
+    next, // not decided here: the chain goes on to whoever checks the password
+    user_unknown,
+    user_disabled, // always a failed login, whatever the block's result_* rules say
+    password_mismatch,
+    scheme_not_available, // this passdb has no credentials for the mechanism
+    internal_failure,     // the client hears "temporary failure"
+};
+
+// How the client authenticates.
+enum class Mechanism_class : std::uint8_t {
+    plaintext, // the client's password is here
+    bearer,    // XOAUTH2, OAUTHBEARER: a token
+    other,     // CRAM-MD5, EXTERNAL, ... and lookups that do not authenticate (LMTP, doveadm)
+};
+
+// One request of auth, for as long as it is being answered.
+class Auth_request {
+  public:
+    explicit Auth_request(auth_request *request) : request_(request) {}
+
+    std::string_view user() const;    // normalised by auth_username_format
+    std::string_view service() const; // imap, pop3, lmtp, submission, sieve, smtp, ...
+    Mechanism_class mechanism() const;
+    std::string_view mechanism_name() const; // "" for lookups that do not authenticate
+    // A client password that can be sent on: the mechanism was plaintext.
+    bool has_client_password() const;
+    // `joe*admin` before admin is verified. Then this passdb is a master passdb.
+    bool wants_master_login() const;
+    // `joe*admin` after admin was verified by another passdb.
+    bool is_master_login() const;
+    // A passdb before this one has checked the password (result_success = continue...).
+    bool password_was_verified() const;
+    bool authenticates() const; // false for LMTP's and doveadm's lookups
+    // Whether this address and port ("" for any) are where the client connected to, or one of
+    // auth_proxy_self. Only IP addresses are compared, never names.
+    bool is_self(const std::string &host, const std::string &hostip, const std::string &port) const;
+
+    void set_field(const std::string &name, const std::string &value);
+    // {SCHEME} in front decides, else PLAIN. 1: right, 0: wrong, -1: cannot be checked.
+    int verify_password(const char *plaintext, const std::string &crypted);
+
+    event *log_event() const;
+    auth_request *get() const { return request_; }
+
+  private:
+    auth_request *request_;
+};
+
+// Where the block that a request came through stands, and what its rules say.
+struct Block_rules {
+    bool is_master = false;
+    bool is_first = false;
+    bool has_next = false;                   // another passdb follows
+    bool failures_end_login = false;         // result_failure and result_internalfail: return-fail
+    bool failures_let_in = false;            // one of them is return-ok or continue-ok
+    bool skipped_when_authenticated = false; // skip = authenticated
+    bool earlier_end_login = false;          // a block before it can end a login with success
+    bool others_let_in = false;              // another block's failures let somebody in
+};
+
+// What check_block() has to say; empty where nothing is wrong.
+struct Block_complaint {
+    std::string fatal; // auth does not start
+    std::string error; // logged once, at start
+};
+
+// The passdb itself; src/passdb-proxymap implements it.
+class Passdb {
+  public:
+    virtual ~Passdb() = default;
+    // Once, before the first request; the main ioloop is current.
+    virtual void start() = 0;
+    // Sees, at start, every block of every protocol that uses this passdb.
+    virtual Block_complaint check_block(const Block_rules &rules) = 0;
+    // The answer goes to answer_plain(), at once or from the loop.
+    virtual void verify_plain(const Auth_request &request, const Block_rules &rules,
+                              const char *password, std::uintptr_t answer) = 0;
+    virtual void lookup_credentials(const Auth_request &request, const Block_rules &rules,
+                                    std::uintptr_t answer) = 0;
+};
+
+// Keeps a request alive while an answer is awaited.
+class Request_hold {
+  public:
+    explicit Request_hold(const Auth_request &request);
+    ~Request_hold();
+    Request_hold(const Request_hold &) = delete;
+    Request_hold &operator=(const Request_hold &) = delete;
+
+  private:
+    auth_request *request_;
+};
+
+void answer_plain(const Auth_request &request, std::uintptr_t answer, Verdict verdict);
+// password: null for none; {SCHEME} in front decides, else PLAIN.
+void answer_credentials(const Auth_request &request, std::uintptr_t answer, Verdict verdict,
+                        const char *password);
+
+// Makes the passdb of one `passdb { driver = proxymap }` from its args. Errors are fatal in auth.
+// Called before privileges drop, and in auth workers too. Defined by src/passdb-proxymap.
+struct Passdb_or_error {
+    std::unique_ptr<Passdb> passdb;
+    std::string error;
+};
+Passdb_or_error make_passdb(const std::string &args);
+
+} // namespace proxymap

@@ -1,0 +1,348 @@
+// Who is answered, and who checks the password. The order of the questions matters: each one
+// that is answered "no" closes a door (docs/ARCHITECTURE.md lists them).
+#include "passdb_proxymap.h"
+
+#include "../dovecot/ioloop.h"
+#include "../dovecot/log.h"
+#include "../store/chain.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace proxymap {
+
+namespace {
+
+// The fields that still mean something when the user turns out to live on this very host: what
+// decides when and from where somebody may log in, and as whom. Nothing that names a destination.
+bool belongs_to_local_login(std::string_view name)
+{
+    return name == "user" || name == "nologin" || name == "reason" || name == "allow_nets" ||
+           name == "allow_real_nets" || name == "delay_until" || name.starts_with("user_") ||
+           name.starts_with("event_");
+}
+
+// What a complaint is about, for one line a minute: times and counts in it make no difference.
+std::string cause_of(std::string sentence)
+{
+    std::erase_if(sentence, [](char c) { return c >= '0' && c <= '9'; });
+    return sentence;
+}
+
+bool has_field(const Route &route, std::string_view name)
+{
+    return std::any_of(route.fields.begin(), route.fields.end(),
+                       [name](const auto &field) { return field.first == name; });
+}
+
+// The plaintext of a password that is stored as such, else null. It may be sent to the backend
+// when the client's mechanism did not give us one.
+const char *plaintext_of(const std::string &password)
+{
+    if (password.empty() || password[0] != '{')
+        return password.c_str();
+    for (std::string_view scheme : {"{PLAIN}", "{CLEARTEXT}", "{CLEAR}"}) {
+        if (password.starts_with(scheme))
+            return password.c_str() + scheme.size();
+    }
+    return nullptr;
+}
+
+// Why a password that nobody has checked yet must not open that route; empty when the backend is
+// sure to see it. MUST: `verify = backend` accepts any password, so a route that logs in with the
+// proxy's own secret, or with none, would let anybody in.
+std::string why_backend_would_not_see_it(const Route &route)
+{
+    if (route.own_credential)
+        return "verify = backend cannot use a route with a credential of the proxy's own, for "
+               "nobody would check the user's password: use verify = map, or a passdb before it";
+    for (const auto &[name, value] : route.fields) {
+        if (name == "proxy_noauth")
+            return "verify = backend cannot use a route with proxy_noauth, for nobody would check "
+                   "the user's password";
+        if (name == "proxy_mech" && value != "PLAIN" && value != "LOGIN" &&
+            !value.starts_with("SCRAM-"))
+            return "verify = backend cannot use proxy_mech=" + value +
+                   ", for it does not carry the user's password";
+    }
+    return {};
+}
+
+constexpr const char *how_to_write_none =
+    "with verify = none its block needs `result_failure = return-fail` and "
+    "`result_internalfail = return-fail`, or a login would go on without its route";
+
+} // namespace
+
+Passdb_proxymap::Passdb_proxymap(Configuration configuration)
+    : configuration_(std::move(configuration))
+{
+}
+
+Passdb_proxymap::~Passdb_proxymap() = default;
+
+Block_complaint Passdb_proxymap::check_block(const Block_rules &rules)
+{
+    if (rules.is_master)
+        return {"a block with `master = yes` cannot use it: it would accept any master user", {}};
+    if (rules.failures_let_in)
+        return {"result_failure and result_internalfail of its block must not be return-ok or "
+                "continue-ok: a login without a route would be let in",
+                {}};
+    if (settings_.verify != Verify::none)
+        return {};
+    if (rules.others_let_in)
+        return {"with verify = none no other passdb may have result_failure or "
+                "result_internalfail = return-ok or continue-ok: a wrong password would be let in",
+                {}};
+    if (rules.skipped_when_authenticated)
+        return {"with verify = none its block must not have `skip = authenticated`: users "
+                "authenticated before it would log in without a route",
+                {}};
+    if (rules.earlier_end_login)
+        return {"with verify = none each passdb before it needs `result_success = continue`, or "
+                "logins would end there without a route; or put proxymap first",
+                {}};
+    if (rules.is_first && !rules.has_next)
+        return {"with verify = none another passdb must check the password: put it behind", {}};
+    if (!rules.failures_end_login)
+        return {{}, how_to_write_none};
+    return {};
+}
+
+void Passdb_proxymap::verify_plain(const Auth_request &request, const Block_rules &rules,
+                                   const char *password, std::uintptr_t answer)
+{
+    begin({request, &rules, password, answer, event_clock_usecs()});
+}
+
+void Passdb_proxymap::lookup_credentials(const Auth_request &request, const Block_rules &rules,
+                                         std::uintptr_t answer)
+{
+    begin({request, &rules, nullptr, answer, event_clock_usecs()});
+}
+
+void Passdb_proxymap::answer(const Login_request &login, const Decision &decision)
+{
+    if (login.password != nullptr)
+        answer_plain(login.request, login.answer, decision.verdict);
+    else
+        answer_credentials(login.request, login.answer, decision.verdict, decision.password);
+}
+
+void Passdb_proxymap::complain(const Login_request &login, const std::string &cause,
+                               const std::string &text)
+{
+    std::uint64_t held_back;
+    if (!limiter_.allow(cause, monotonic_ms(), &held_back))
+        return;
+    std::string line = "proxymap: " + text;
+    if (held_back > 0)
+        line += " (" + std::to_string(held_back) + " more of these since the last such line)";
+    log_error(login.request.log_event(), line);
+}
+
+// Auth workers come here too: the stores open files, sockets and threads only when first asked.
+void Passdb_proxymap::start()
+{
+    loop_ = make_ioloop();
+    lookups_ = std::make_unique<Lookups>(
+        configuration_.settings, configuration_.credentials, *loop_,
+        make_stores(configuration_.settings, configuration_.seal_keys, *loop_, newest_));
+}
+
+// Whether this request is one to look up at all; then the cache, then the stores.
+void Passdb_proxymap::begin(const Login_request &login)
+{
+    const Auth_request &request = login.request;
+    const Block_rules &rules = *login.rules;
+    if (settings_.verify == Verify::none && !rules.failures_end_login) {
+        complain(login, "block rules", how_to_write_none);
+        return answer(login, {Verdict::user_disabled});
+    }
+    if (rules.is_master || request.wants_master_login()) {
+        complain(login, "master block", "it cannot verify a master user");
+        return answer(login, {Verdict::user_disabled});
+    }
+    std::optional<Service> service = parse_service(request.service());
+    if (!service.has_value() || *service == Service::any ||
+        !settings_.backend_services.contains(*service)) {
+        // Another client of auth (Postfix has service=smtp): nothing here proxies for it.
+        if (settings_.verify != Verify::none)
+            return answer(login, {Verdict::user_unknown});
+        return answer(login, {request.password_was_verified() ? Verdict::ok : Verdict::next});
+    }
+
+    if (settings_.verify == Verify::backend && *service == Service::lmtp &&
+        request.authenticates() && !request.password_was_verified()) {
+        // LMTP looks users up and sends no password on: no backend would see this one.
+        return answer(login, {Verdict::user_unknown});
+    }
+
+    Login who{request.user(), *service};
+    Lookup_result result;
+    if (lookups_->from_cache(who, &result))
+        return finish(login, result);
+    auto hold = std::make_shared<Request_hold>(request);
+    lookups_->start(who, [this, login, hold](const Lookup_result &found) { finish(login, found); });
+}
+
+void Passdb_proxymap::finish(const Login_request &login, const Lookup_result &result)
+{
+    Decision decision{Verdict::internal_failure};
+    try {
+        decision = decide(login, result);
+        event *event = login.request.log_event();
+        if (events_wanted(event))
+            emit_lookup_finished(event,
+                                 {result.store.empty() ? std::string_view("cache") : result.store,
+                                  to_string(result.resolution.outcome), to_string(result.cache),
+                                  login.started_usecs});
+    } catch (const std::exception &error) {
+        complain(login, "exception", error.what());
+        decision = {Verdict::internal_failure};
+    }
+    answer(login, decision);
+}
+
+Passdb_proxymap::Decision Passdb_proxymap::decide(const Login_request &login,
+                                                  const Lookup_result &result)
+{
+    const Resolution &resolution = result.resolution;
+    switch (resolution.outcome) {
+    case Outcome::found:
+        if (result.cache == Cache_use::stale)
+            complain(login, "stale " + cause_of(result.outage),
+                     "the map cannot be read, users go by their last good route: " + result.outage);
+        return apply(login, resolution.route);
+    case Outcome::missing:
+        // For LMTP "unknown" means local delivery.
+        if (login.request.service() == "lmtp" && settings_.lmtp_missing == Lmtp_missing::tempfail)
+            return {Verdict::internal_failure};
+        return {Verdict::user_unknown};
+    case Outcome::unavailable:
+        break;
+    }
+    complain(login, cause_of(result.outage.empty() ? resolution.why : result.outage),
+             "no route, temporary failure: " + resolution.why);
+    return {Verdict::internal_failure};
+}
+
+// Why this login's secret cannot go to that backend; empty when it can.
+std::string Passdb_proxymap::why_not_sendable(const Login_request &login, const Route &route) const
+{
+    const Auth_request &request = login.request;
+    if (has_field(route, "proxymap_tls"))
+        return "it asks for a TLS policy, and nothing in this version enforces one";
+    if (!request.authenticates())
+        return {};
+    if (route.own_credential)
+        return {};
+    if (request.is_master_login())
+        return "a master login needs a route with a credential of the proxy's own";
+    switch (request.mechanism()) {
+    case Mechanism_class::plaintext:
+        return {};
+    case Mechanism_class::bearer:
+        if (route.bearer_mech)
+            return {};
+        return "a token is never sent as a password: the route needs `proxy_mech=XOAUTH2` or "
+               "`proxy_mech=OAUTHBEARER`";
+    case Mechanism_class::other:
+        break;
+    }
+    if (settings_.verify == Verify::map && route.has_password &&
+        plaintext_of(route.password) != nullptr)
+        return {};
+    return "mechanism " + std::string(request.mechanism_name()) +
+           " gives the proxy no password to send on: the route needs a credential";
+}
+
+// verify = map: the record's password decides.
+Passdb_proxymap::Decision Passdb_proxymap::check_password(const Login_request &login,
+                                                          const Route &route) const
+{
+    if (login.password == nullptr)
+        return {Verdict::ok, route.has_password ? route.password.c_str() : nullptr};
+    if (!route.has_password && !login.request.password_was_verified()) {
+        log_error(login.request.log_event(),
+                  "proxymap: verify = map, but record " + route.record + " has no password");
+        return {Verdict::internal_failure};
+    }
+    Auth_request request = login.request;
+    int right = request.verify_password(login.password, route.password);
+    if (right < 0)
+        return {Verdict::internal_failure};
+    return {right > 0 ? Verdict::ok : Verdict::password_mismatch};
+}
+
+Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, const Route &route)
+{
+    Auth_request request = login.request;
+    const bool here = request.is_self(route.host, route.hostip, route.port);
+
+    // Who checks the password? Only `backend` accepts any, and only where the backend will see it.
+    Decision decision{Verdict::ok};
+    std::string refusal;
+    switch (settings_.verify) {
+    case Verify::backend:
+        // Here on this host another passdb checks the password; LMTP only asks where to deliver.
+        if (here && request.authenticates())
+            return {Verdict::next};
+        if (login.password != nullptr && request.mechanism() == Mechanism_class::other)
+            return {Verdict::scheme_not_available};
+        if (request.authenticates() && !request.password_was_verified())
+            refusal = why_backend_would_not_see_it(route);
+        break;
+    case Verify::map:
+        decision = check_password(login, route);
+        if (decision.verdict != Verdict::ok)
+            return decision;
+        break;
+    case Verify::none:
+        if (!request.password_was_verified())
+            decision.verdict = Verdict::next;
+        break;
+    }
+
+    if (here) {
+        for (const auto &[name, value] : route.fields) {
+            if (belongs_to_local_login(name))
+                request.set_field(name, value);
+        }
+        return decision;
+    }
+
+    if (refusal.empty())
+        refusal = why_not_sendable(login, route);
+    if (!refusal.empty()) {
+        complain(login, refusal, "record " + route.record + ": " + refusal);
+        return {Verdict::internal_failure};
+    }
+    for (const auto &[name, value] : route.fields)
+        request.set_field(name, value);
+    if (request.mechanism() == Mechanism_class::bearer && route.bearer_mech)
+        request.set_field("proxy_mech", route.bearer_mech_name);
+    if (settings_.verify == Verify::map && !route.own_credential && request.authenticates() &&
+        !request.has_client_password() && request.mechanism() == Mechanism_class::other)
+        request.set_field("pass", plaintext_of(route.password));
+    // Dovecot would add the master user's name itself, for a login that is not the master's.
+    if (request.is_master_login() && !has_field(route, "master"))
+        request.set_field("master", "");
+    request.set_field("proxy", "y");
+    return decision;
+}
+
+Passdb_or_error make_passdb(const std::string &args)
+{
+    if (args.empty())
+        return {nullptr, "args must name the settings file: `args = /etc/dovecot/"
+                         "proxymap.conf.ext`"};
+    Result<Configuration> configuration = read_configuration(args);
+    if (!configuration)
+        return {nullptr, configuration.error().message};
+    return {std::make_unique<Passdb_proxymap>(std::move(*configuration)), {}};
+}
+
+} // namespace proxymap
