@@ -1,0 +1,57 @@
+# What run-tests and demo share: packages and the build. Sourced by bash in the project's folder.
+
+say() { printf '\n== %s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+packages_build="build-essential autoconf automake libtool autoconf-archive pkg-config
+  dovecot-dev libmemcached-dev liblmdb-dev libssl-dev"
+packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
+packages_test="libcpputest-dev clang-format python3-pytest
+  dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
+  dovecot-ldap slapd"
+
+# Installs those of the named packages that are missing. Their services are not started: the
+# tests start servers of their own, and a stranger's machine stays as it was.
+install_packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${missing[*]}"
+    [ "$(id -u)" = 0 ] || die "packages are missing: run it as root, or install ${missing[*]}"
+    (
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            trap 'rm -f "$policy"' EXIT
+            printf '#!/bin/sh\nexit 101\n' >"$policy"
+            chmod 755 "$policy"
+        fi
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -q -q
+        apt-get install -q -q -y --no-install-recommends "${missing[@]}" >/dev/null
+    ) || die "apt-get failed"
+}
+
+# Configures and builds one target in a build folder of its own: build FOLDER TARGET [configure options].
+build() {
+    local folder=$1 target=$2
+    shift 2
+    [ -x configure ] || autoreconf --install >/dev/null || die "autoreconf failed"
+    mkdir -p "$folder"
+    if [ ! -f "$folder/Makefile" ]; then
+        (cd "$folder" && ../configure --quiet --enable-werror "$@" >configure.log 2>&1) ||
+            { tail -n 20 "$folder/configure.log" >&2; die "configure failed in $folder"; }
+    fi
+    make -C "$folder" -j"$(nproc)" --quiet "$target" || die "make failed in $folder"
+}
+
+# Puts the built modules into FOLDER/stage and prints the folder that holds auth/ and doveadm/.
+stage_modules() {
+    local folder=$1
+    rm -rf "$folder/stage"
+    make -C "$folder" --quiet install DESTDIR="$PWD/$folder/stage" >"$folder/install.log" 2>&1 ||
+        { tail -n 20 "$folder/install.log" >&2; die "make install failed"; }
+    printf '%s%s\n' "$PWD/$folder/stage" "$(sed -n 's/^dovecot_moduledir = //p' "$folder/Makefile")"
+}

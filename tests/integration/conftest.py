@@ -1,0 +1,132 @@
+"""Fixtures of the integration tests; what they start is described in README.md."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from harness import backend, branch, certificate, memcached, modules, proxymap, site, smtpsink
+from harness.dovecot import Dovecot
+
+BACKEND_ADDRESSES = {"b1": "127.0.0.2", "b2": "127.0.0.3", "b3": "127.0.0.4"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--keep", action="store_true", help="keep the folder with configurations and logs")
+
+
+def pytest_configure(config):
+    if os.geteuid() != 0:
+        raise pytest.UsageError("the integration tests start Dovecots: run them as root")
+    config.workspace = tempfile.mkdtemp(prefix="proxymap-")
+    os.chmod(config.workspace, 0o755)  # Dovecot's users must get through
+    modules.overlay(os.environ.get("PROXYMAP_MODULES"), config.workspace)
+
+
+def pytest_unconfigure(config):
+    folder = getattr(config, "workspace", None)
+    if folder is None:
+        return
+    if config.getoption("--keep"):
+        print(f"\nconfigurations and logs are in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def workspace(request):
+    return request.config.workspace
+
+
+@pytest.fixture(scope="session")
+def tls(workspace):
+    """The CA and certificate of all servers."""
+    return certificate.make(os.path.join(workspace, "tls"),
+                            ["127.0.0.1", *BACKEND_ADDRESSES.values()], ["backend.test"])
+
+
+@pytest.fixture(scope="session")
+def sink():
+    server = smtpsink.SmtpSink()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def make_backend(workspace, tls, sink):
+    """make_backend("b3"): starts another backend, for as long as the run."""
+    servers = []
+
+    def make(name, **more):
+        server = backend.Backend(name, os.path.join(workspace, name), BACKEND_ADDRESSES[name],
+                                 tls, sink.address, **more)
+        servers.append(server)
+        return server.start()
+    yield make
+    for server in servers:
+        server.begin_stop()
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def backends(make_backend):
+    """The two backends that everybody shares: leave them running."""
+    return [make_backend("b1"), make_backend("b2")]
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def make_memcached(workspace):
+    """make_memcached(unix=True): starts a memcached; fields as of memcached.Memcached."""
+    with contextlib.ExitStack() as stack:
+        def make(**more):
+            folder = os.path.join(workspace, f"memcached{next(_numbers)}")
+            return stack.enter_context(memcached.Memcached(folder, **more))
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_map(workspace):
+    """make_map(stores="lmdb", verify="map"): settings file and table of a new map."""
+    return lambda **settings: proxymap.Proxymap(os.path.join(workspace, f"map{next(_numbers)}"), **settings)
+
+
+@pytest.fixture(scope="module")
+def make_site(workspace, backends, tls, sink, make_map):
+    """make_site(routes=TEXT, settings={...}, passdbs=[...], **spec): a started proxy with its map.
+
+    The backends' own records come before the routes. passdbs: default is the one block of proxymap;
+    a function of the Proxymap gives others. spec: fields of branch.Spec. Stopped after the module,
+    and then its log must be free of crashes (unless the test has set site.proxy.may_crash).
+    """
+    proxies = []
+    try:
+        def make(routes=None, settings=None, passdbs=None, pmap=None, start=True, **spec):
+            pmap = pmap or make_map(**(settings or {}))
+            blocks = [pmap.passdb()] if passdbs is None else passdbs(pmap)
+            services = spec.pop("services", branch.SERVICES)
+            proxy = Dovecot(branch.Spec(
+                name="proxy", folder=os.path.join(workspace, f"proxy{next(_numbers)}"), passdbs=blocks,
+                certificate=tls.certificate, key=tls.key, relay=sink.address, **spec), services)
+            made = site.Site(proxy, backends, pmap)
+            proxy.write_conf()
+            if routes is not None:
+                pmap.load(proxy, "".join(server.record() for server in backends) + routes)
+            proxies.append(proxy)
+            if start:
+                proxy.start()
+            return made
+        yield make
+    finally:
+        for proxy in proxies:
+            proxy.begin_stop()
+        for proxy in proxies:
+            proxy.stop()
+    crashes = [line for proxy in proxies if not proxy.may_crash for line in proxy.crashes()]
+    assert not crashes, "\n".join(crashes)

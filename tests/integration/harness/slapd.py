@@ -1,0 +1,68 @@
+"""Debian's slapd with a small directory of people, on a loopback port."""
+
+import os
+import subprocess
+
+from . import ports
+from .process import Process
+
+SUFFIX = "dc=example,dc=org"
+PASSWORD = "directory-secret"
+
+
+class Slapd:
+    """people: {uid: password}. Entries are uid=NAME,dc=example,dc=org."""
+
+    def __init__(self, folder, people):
+        self.folder, self.people = folder, people
+        self.port = ports.free_port()
+        self.process = None
+
+    @property
+    def uri(self):
+        return f"ldap://127.0.0.1:{self.port}"
+
+    def start(self):
+        data = os.path.join(self.folder, "data")
+        os.makedirs(data, exist_ok=True)
+        conf = os.path.join(self.folder, "slapd.conf")
+        with open(conf, "w", encoding="ascii") as out:
+            out.write(f"""\
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {self.folder}/slapd.pid
+argsfile {self.folder}/slapd.args
+database mdb
+maxsize 10485760
+suffix "{SUFFIX}"
+rootdn "cn=admin,{SUFFIX}"
+rootpw {PASSWORD}
+directory {data}
+index objectClass,uid eq
+""")
+        ldif = os.path.join(self.folder, "people.ldif")
+        with open(ldif, "w", encoding="utf-8") as out:
+            out.write(f"dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\n"
+                      "dc: example\no: example\n\n")
+            for uid, password in self.people.items():
+                out.write(f"dn: uid={uid},{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\n"
+                          f"cn: {uid}\nsn: {uid}\nuserPassword: {password}\n\n")
+        subprocess.run(["slapadd", "-f", conf, "-l", ldif], check=True, capture_output=True)
+        self.process = Process(["slapd", "-d", "0", "-f", conf, "-h", self.uri],
+                               os.path.join(self.folder, "out"))
+        self.process.wait_accepting([("127.0.0.1", self.port)])
+        return self
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stop()
+            self.process = None
+
+    def __enter__(self):
+        return self if self.process else self.start()
+
+    def __exit__(self, *_):
+        self.stop()

@@ -1,0 +1,155 @@
+"""verify = none: another passdb checks the password, proxymap adds the route.
+
+First the documented order with the page's two authenticators, SQL and LDAP. Then every other order
+and rule: nobody gets in with a wrong password, and nobody gets in without a route.
+"""
+
+import os
+import sqlite3
+
+import pytest
+
+from harness import chains, ports
+from harness.authclient import AuthClient
+from harness.branch import SERVICES, Passdb
+from harness.slapd import PASSWORD, SUFFIX, Slapd
+
+ROUTES = "user john backend=b1\nuser joe backend=b2\n"
+# Passwords at the authenticator; those at the backends are the same, for they are forwarded.
+PEOPLE = {"john": "pw-john", "joe": "pw-joe", "routeless": "pw-routeless"}
+NONE = {"verify": "none"}
+CLOSED = {"result_failure": "return-fail", "result_internalfail": "return-fail"}
+
+
+def sql_passdb(folder):
+    os.makedirs(folder, exist_ok=True)
+    database = os.path.join(folder, "users.sqlite")
+    with sqlite3.connect(database) as connection:
+        connection.execute("create table users (user text primary key, password text not null)")
+        connection.executemany("insert into users values (?, ?)",
+                               [(user, "{PLAIN}" + password) for user, password in PEOPLE.items()])
+    connection.close()
+    os.chmod(database, 0o644)
+    conf = os.path.join(folder, "sql.conf.ext")
+    with open(conf, "w", encoding="ascii") as out:
+        out.write(f"driver = sqlite\nconnect = {database}\n"
+                  "password_query = SELECT user, password FROM users WHERE user = '%u'\n")
+    return Passdb.of("sql", conf)
+
+
+def ldap_passdb(folder, slapd, bind):
+    conf = os.path.join(folder, f"ldap-{'bind' if bind else 'lookup'}.conf.ext")
+    with open(conf, "w", encoding="ascii") as out:
+        out.write(f"uris = {slapd.uri}\nbase = {SUFFIX}\ndn = cn=admin,{SUFFIX}\ndnpass = {PASSWORD}\n"
+                  "pass_filter = (&(objectClass=inetOrgPerson)(uid=%u))\n"
+                  f"pass_attrs = uid=user{'' if bind else ',userPassword=password'}\n"
+                  f"auth_bind = {'yes' if bind else 'no'}\ndefault_pass_scheme = PLAIN\n")
+    return Passdb.of("ldap", conf)
+
+
+@pytest.fixture(scope="module")
+def authenticators(workspace):
+    folder = os.path.join(workspace, "authenticators")
+    sql = sql_passdb(folder)
+    with Slapd(os.path.join(folder, "slapd"), PEOPLE) as slapd:
+        yield {"sql": sql, "ldap lookup": ldap_passdb(folder, slapd, False),
+               "ldap bind": ldap_passdb(folder, slapd, True)}
+
+
+# What the manual says: proxymap first; or behind an authenticator that lets the login go on.
+ORDERS = {
+    "proxymap first": lambda pmap, other: [pmap.passdb(**CLOSED), other],
+    "proxymap last": lambda pmap, other: [Passdb(other.driver, other.args, (("result_success", "continue"),)),
+                                          pmap.passdb(**CLOSED)],
+}
+
+
+@pytest.fixture(scope="module", params=["sql", "ldap lookup", "ldap bind"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module", params=list(ORDERS))
+def documented(request, kind, authenticators, make_site):
+    def passdbs(pmap):
+        return ORDERS[request.param](pmap, authenticators[kind])
+    return make_site(ROUTES, NONE, passdbs=passdbs)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_documented_orders_proxy_who_has_a_route(documented, service):
+    assert documented.login(service, "john").backend == "b1"
+    assert documented.login(service, "joe").backend == "b2"
+
+
+def test_the_documented_orders_refuse_a_wrong_password_themselves(documented):
+    marks = [server.mark() for server in documented.backends]
+    assert documented.login("imap", "john", "wrong").outcome == "auth_failed"
+    assert documented.login("pop3", "stranger").outcome == "auth_failed"
+    with AuthClient(documented.proxy.socket("auth-client")) as client:
+        tried = [client.start(user, password, service=service) for service in SERVICES
+                 for user in ("john", "stranger", "routeless") for password in ("wrong", "", "pw-joe")]
+        assert {client.wait(request).status for request in tried} == {"FAIL"}
+    for server, mark in zip(documented.backends, marks):
+        assert server.grep("user=<(john|stranger)>", mark) == [], "the backend was asked"
+
+
+@pytest.mark.parametrize("service", ["imap", "lmtp"])
+def test_the_documented_orders_let_nobody_in_without_a_route(documented, service):
+    assert documented.login(service, "routeless").outcome in ("auth_failed", "temp_failed")
+
+
+@pytest.mark.parametrize("order", list(ORDERS))
+def test_the_documented_orders_work_in_a_protocol_block(make_site, make_map, authenticators, order):
+    """`protocol imap { passdb ... }`: the passdbs outside follow those inside."""
+    pmap = make_map(**NONE)
+    site = make_site(ROUTES, pmap=pmap, passdbs=lambda _: [Passdb.of("static", "password=not-needed")],
+                     service_passdbs={"imap": ORDERS[order](pmap, authenticators["sql"])})
+    assert site.login("imap", "john").backend == "b1"
+    assert site.login("imap", "john", "wrong").outcome == "auth_failed"
+    assert site.login("imap", "routeless").outcome in ("auth_failed", "temp_failed")
+
+
+@pytest.fixture(scope="module", params=list(ORDERS))
+def site_in_an_outage(request, make_site, authenticators):
+    settings = {**NONE, "stores": f"memcached:127.0.0.1:{ports.free_port()}", "lookup_timeout": "100ms"}
+    return make_site(None, settings, passdbs=lambda pmap: ORDERS[request.param](pmap, authenticators["sql"]))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_outage_of_the_map_is_a_failed_login_never_a_local_one(site_in_an_outage, service):
+    assert site_in_an_outage.login(service, "john").outcome == "temp_failed"
+
+
+# ---- every other order and rule
+
+@pytest.fixture(scope="module")
+def search(make_map, make_site, make_memcached, workspace):
+    return chains.Search(make_map, make_site, make_memcached(), os.path.join(workspace, "chains"))
+
+
+def test_the_search_for_open_doors_finds_one_in_stock_dovecot(search):
+    """With a stock route-only passdb in proxymap's place there are open doors: they must be found."""
+    stock = Passdb.of("static", "noauthenticate=y nopassword=y proxy=y host=127.0.0.2")
+    missing = Passdb.of("passwd-file", "/dev/null")
+    findings = search.search([chains.Chain((missing, search.authenticator)),
+                              chains.Chain((search.authenticator, stock))])
+    assert any("without a route" in finding.what for finding in findings)
+
+
+@pytest.mark.parametrize("name", list(chains.PRODUCTS))
+def test_in_no_order_and_by_no_rule_is_a_door_open(search, name):
+    searched = list(chains.PRODUCTS[name](search))
+    findings = search.search(searched)
+    assert not findings, f"{len(findings)} open doors in {len(searched)} chains, such as\n" + \
+        "\n".join(map(str, findings[:10]))
+    # A search in which nobody ever got in would prove nothing.
+    assert search.let_in > 0, "nobody got in with the right password either"
+
+
+def test_check_finds_the_block_that_dovecot_drops_without_a_word(make_site, authenticators):
+    """A first passdb with skip = unauthenticated is not even loaded: its users would log in here."""
+    site = make_site(ROUTES, NONE, start=False, passdbs=lambda pmap: [
+        pmap.passdb(**CLOSED, skip="unauthenticated"), authenticators["sql"]])
+    done = site.proxymap.run(site.proxy, "check", check=False)
+    assert done.returncode != 0 and "unauthenticated" in done.stdout + done.stderr, done.stdout + done.stderr
