@@ -2,9 +2,9 @@
 //
 // How it works. Entries (cache_entries.h) are found by a hash index (cache_index.h) and are in one
 // of four lists: found or missing, each on probation or protected. An entry begins on probation;
-// its second use protects it. Who must make room is the oldest on probation. Protected entries
-// become the oldest on probation's newest only when they hold more than 4/5 of their part, and one
-// that was used since is spared the first time.
+// its first use, that is the second login that needs it, protects it. Who must make room is the
+// oldest on probation. Protected entries become the oldest on probation's newest only when they
+// hold more than 4/5 of their part, and one that was used since is spared the first time.
 //
 // What it takes, in bytes, for a `user` record that names a backend, with a name up to 28 bytes:
 //     64  the entry: name, times, links      8  two buckets of the index
@@ -88,13 +88,10 @@ struct Cache::Impl {
 
     void use(Entry_id id)
     {
-        Entry &entry = entries[id];
-        if (!entry.was_hit) {
-            entry.was_hit = true;
-        } else if (!entry.is_protected) {
-            entry.was_hit = false;
+        if (entries[id].is_protected)
+            entries[id].was_hit = true;
+        else
             set_protected(id, true);
-        }
     }
 
     void remove(Entry_id id)

@@ -60,7 +60,8 @@ class Cache {
     Cache &operator=(const Cache &) = delete;
 
     // False: nothing usable (never stored, dropped, evicted, or older than stale_ttl). True counts
-    // as a use, and the second use protects the entry: call it once for each login and key.
+    // as a use, and the first use protects the entry: a login asks for a key once, and not for
+    // what it has just been told.
     bool find(Kind kind, std::string_view name, std::uint64_t now, Cache_hit *hit_r);
     // Puts replace what was held, found or missing. What cannot be held (no room, a name over
     // max_name_bytes, no memory) is not, and neither is what was there before.

@@ -390,7 +390,7 @@ TEST(cache, a_flood_of_missing_names_pushes_out_no_found_record)
     CHECK(cache.stats().evictions > 80'000);
 }
 
-TEST(cache, a_flood_of_missing_names_pushes_out_no_missing_one_that_was_used_twice)
+TEST(cache, a_flood_of_missing_names_pushes_out_no_missing_one_that_was_used)
 {
     Cache cache(limits(mega));
     for (unsigned i = 0; i < 5000; ++i)
@@ -398,11 +398,9 @@ TEST(cache, a_flood_of_missing_names_pushes_out_no_missing_one_that_was_used_twi
     for (unsigned i = 0; i < 1000; ++i) {
         cache.put_missing(Kind::user, number_name("by-domain", i), now);
         look(cache, Kind::user, number_name("by-domain", i));
-        look(cache, Kind::user, number_name("by-domain", i));
     }
     for (unsigned i = 0; i < 100'000; ++i) {
         cache.put_missing(Kind::user, number_name("random", i), now);
-        look(cache, Kind::user, number_name("random", i));
     }
     for (unsigned i = 0; i < 1000; ++i)
         check_text("missing", look(cache, Kind::user, number_name("by-domain", i)));
@@ -414,7 +412,6 @@ TEST(cache, a_flood_of_long_names_pushes_out_no_protected_one_either)
     const std::string padding(480, 'p');
     for (unsigned i = 0; i < 1000; ++i) {
         cache.put_missing(Kind::user, number_name("by-domain", i), now);
-        look(cache, Kind::user, number_name("by-domain", i));
         look(cache, Kind::user, number_name("by-domain", i));
     }
     for (unsigned i = 0; i < 20'000; ++i)
@@ -431,12 +428,10 @@ TEST(cache, a_flood_of_records_found_once_pushes_out_no_protected_one)
             const std::string name = number_name("user", i);
             cache.put_found(Kind::user, name, record("b1", own_fields ? name : ""), now);
             look(cache, Kind::user, name);
-            look(cache, Kind::user, name);
         }
         for (unsigned i = 0; i < 100'000; ++i) {
             const std::string name = number_name("once", i);
             cache.put_found(Kind::user, name, record("b2", own_fields ? "" : name), now);
-            look(cache, Kind::user, name);
         }
         for (unsigned i = 0; i < 1000; ++i)
             check_text(own_fields ? "found b1 " + number_name("user", i) : "found b1",
@@ -450,18 +445,16 @@ TEST(cache, a_protected_record_stays_so_when_it_is_written_anew)
     Cache cache(limits(mega));
     cache.put_found(Kind::user, "john", record("b1"), now);
     look(cache, Kind::user, "john");
-    look(cache, Kind::user, "john");
     cache.put_found(Kind::user, "john", record("b2"), now);
     for (unsigned i = 0; i < 30'000; ++i)
         cache.put_found(Kind::user, number_name("once", i), record("b3"), now);
     check_text("found b2", look(cache, Kind::user, "john"));
 }
 
-TEST(cache, one_use_protects_nothing)
+TEST(cache, what_was_never_used_again_is_not_protected)
 {
     Cache cache(limits(mega));
     cache.put_found(Kind::user, "john", record("b1"), now);
-    look(cache, Kind::user, "john");
     for (unsigned i = 0; i < 30'000; ++i)
         cache.put_found(Kind::user, number_name("once", i), record("b3"), now);
     check_text("nothing", look(cache, Kind::user, "john"));
@@ -494,7 +487,6 @@ TEST(cache, a_protected_record_that_was_used_since_is_spared_when_others_go)
     for (unsigned i = 0; i < users; ++i) {
         const std::string name = number_name("user", i);
         cache.put_found(Kind::user, name, record("b1"), now);
-        look(cache, Kind::user, name);
         look(cache, Kind::user, name);
     }
     for (unsigned i = 0; i < 100; ++i) // the oldest ones
