@@ -13,6 +13,8 @@
 #include "route_fields.h"
 
 #include "expand.h"
+#include "field_time.h"
+#include "ip.h"
 
 #include <algorithm>
 #include <array>
@@ -74,6 +76,14 @@ class Merged_fields {
     std::array<Merged_field, static_cast<std::size_t>(Field_id::forward_prefix)> single_;
     std::vector<Merged_field> families_;
 };
+
+// MUST: LMTP reads proxy_timeout as a number of seconds. Of anything else it says "not proxied" and
+// delivers on this host; a 0 it asserts on (lmtp-proxy.c).
+std::string whole_seconds(const std::string &time)
+{
+    const std::uint64_t msecs = parse_field_time(time).value_or(0);
+    return std::to_string(std::max<std::uint64_t>(1, (msecs + 999) / 1000));
+}
 
 struct Plain_field {
     Field_id id;
@@ -185,6 +195,10 @@ class Filler {
         // names a host of its own, nor a general one a host for this service.
         const Merged_field &hostip = merged_[Field_id::hostip];
         if (hostip && hostip.rank >= host.rank) {
+            // Whether a destination is this very host is judged by `host` where that is an address.
+            if (std::optional<Ip> address = parse_ip(host.value());
+                address.has_value() && address != parse_ip(hostip.value()))
+                return refuse("has a host that is an address and another address as hostip");
             route_.hostip = hostip.value();
             add("hostip", hostip.value());
         }
@@ -320,6 +334,8 @@ class Filler {
                 (field.value() == "XOAUTH2" || field.value() == "OAUTHBEARER")) {
                 route_.bearer_mech = true;
                 route_.bearer_mech_name = field.value();
+            } else if (plain.id == Field_id::proxy_timeout && login_.service == Service::lmtp) {
+                add(plain.name, whole_seconds(field.value()));
             } else if (!plain.is_flag) {
                 add(plain.name, field.value());
             } else if (field.value() == "yes") {

@@ -48,6 +48,12 @@ class Auth_request {
     bool is_master_login() const;
     // A passdb before this one has checked the password (result_success = continue...).
     bool password_was_verified() const;
+    // A field that was set keeps this login out (allow_nets, delay_until ...).
+    bool was_refused_by_field() const;
+    // Fields that other blocks have set before. clear_route_fields() removes those of them that
+    // would mix with a route.
+    bool has_fields() const;
+    void clear_route_fields();
     bool authenticates() const; // false for LMTP's and doveadm's lookups
     // Whether this address and port ("" for any) are where the client connected to, or one of
     // auth_proxy_self. Only IP addresses are compared, never names.
@@ -70,9 +76,14 @@ struct Block_rules {
     bool is_first = false;
     bool has_next = false;                   // another passdb follows
     bool failures_end_login = false;         // result_failure and result_internalfail: return-fail
+    bool outages_end_login = false;          // result_internalfail: return-fail
     bool failures_let_in = false;            // one of them is return-ok or continue-ok
+    bool success_goes_on = false;            // result_success: continue...
+    bool skips_some_logins = false;          // mechanisms or username_filter are set
+    std::string foreign_field;               // default_fields or override_fields set this one
     bool skipped_when_authenticated = false; // skip = authenticated
     bool earlier_end_login = false;          // a block before it can end a login with success
+    bool earlier_said_ok = false;            // a block before it can leave the login at "ok"
     bool others_let_in = false;              // another block's failures let somebody in
 };
 

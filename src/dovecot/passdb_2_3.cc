@@ -130,15 +130,34 @@ bool lets_in(auth_db_rule rule)
     return rule == AUTH_DB_RULE_RETURN_OK || rule == AUTH_DB_RULE_CONTINUE_OK;
 }
 
+// What a block's own default_fields and override_fields may set: they are laid under and over the
+// route, and must not change where it leads or who gets in. Null: only such.
+const char *find_foreign_field(const char *fields)
+{
+    for (const char *const *word = t_strsplit_spaces(fields, " \t\n"); *word != nullptr; word++) {
+        bool harmless = false;
+        for (const char *prefix : {"source_ip=", "userdb_", "user_", "event_", "forward_"})
+            harmless = harmless || str_begins(*word, prefix);
+        if (!harmless)
+            return t_strcut(*word, '=');
+    }
+    return nullptr;
+}
+
 bool failures_let_in(const auth_passdb *block)
 {
     return lets_in(block->result_failure) || lets_in(block->result_internalfail);
 }
 
 // Remembers the rules of every block in the list that is ours.
-void add_blocks(Instance &instance, const auth_passdb *list, bool is_master)
+// masters: the blocks that a master login goes through first, null for none.
+void add_blocks(Instance &instance, const auth_passdb *list, const auth_passdb *masters,
+                bool is_master)
 {
     bool earlier_end_login = false;
+    bool earlier_said_ok = false;
+    for (const auth_passdb *master = masters; master != nullptr; master = master->next)
+        earlier_end_login = earlier_end_login || !goes_on(master->result_success);
     for (const auth_passdb *block = list; block != nullptr; block = block->next) {
         if (block->passdb == instance.module) {
             Block_rules rules;
@@ -147,7 +166,17 @@ void add_blocks(Instance &instance, const auth_passdb *list, bool is_master)
             rules.has_next = block->next != nullptr;
             rules.failures_end_login = block->result_failure == AUTH_DB_RULE_RETURN_FAIL &&
                                        block->result_internalfail == AUTH_DB_RULE_RETURN_FAIL;
+            rules.outages_end_login = block->result_internalfail == AUTH_DB_RULE_RETURN_FAIL;
             rules.failures_let_in = failures_let_in(block);
+            rules.success_goes_on = goes_on(block->result_success);
+            rules.skips_some_logins =
+                *block->set->mechanisms != '\0' || *block->set->username_filter != '\0';
+            for (const char *fields : {block->set->default_fields, block->set->override_fields}) {
+                const char *foreign = find_foreign_field(fields);
+                if (foreign != nullptr)
+                    rules.foreign_field = foreign;
+            }
+            rules.earlier_said_ok = earlier_said_ok;
             rules.skipped_when_authenticated = block->skip == AUTH_PASSDB_SKIP_AUTHENTICATED;
             rules.earlier_end_login = earlier_end_login;
             for (const auth_passdb *other = list; other != nullptr; other = other->next)
@@ -158,19 +187,22 @@ void add_blocks(Instance &instance, const auth_passdb *list, bool is_master)
         // A deny block never ends a login with success.
         if (!block->set->deny && !goes_on(block->result_success))
             earlier_end_login = true;
+        earlier_said_ok = earlier_said_ok || block->result_success == AUTH_DB_RULE_CONTINUE_OK;
     }
 }
 
-// Entry points. Exceptions never cross into C.
-template <typename Function> void guard(const char *what, Function &&function) noexcept
+// Entry points. Exceptions never cross into C. False: one was caught, and logged.
+template <typename Function> bool guard(const char *what, Function &&function) noexcept
 {
     try {
         function();
+        return true;
     } catch (const std::exception &error) {
         i_error("proxymap: %s: %s", what, error.what());
     } catch (...) {
         i_error("proxymap: %s: unknown exception", what);
     }
+    return false;
 }
 
 extern "C" {
@@ -211,7 +243,8 @@ static void proxymap_verify_plain(auth_request *request, const char *password,
         callback(PASSDB_RESULT_INTERNAL_FAILURE, request);
         return;
     }
-    guard("verify_plain", [&] {
+    // What throws has not answered: answering is the last thing that a passdb does.
+    bool done = guard("verify_plain", [&] {
         Found_block found = find_block(request->passdb);
         if (found.instance == nullptr || found.instance->passdb == nullptr)
             callback(PASSDB_RESULT_INTERNAL_FAILURE, request);
@@ -219,6 +252,8 @@ static void proxymap_verify_plain(auth_request *request, const char *password,
             found.instance->passdb->verify_plain(Auth_request(request), *found.rules, password,
                                                  reinterpret_cast<std::uintptr_t>(callback));
     });
+    if (!done)
+        callback(PASSDB_RESULT_INTERNAL_FAILURE, request);
 }
 
 static void proxymap_lookup_credentials(auth_request *request,
@@ -228,7 +263,7 @@ static void proxymap_lookup_credentials(auth_request *request,
         callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
         return;
     }
-    guard("lookup_credentials", [&] {
+    bool done = guard("lookup_credentials", [&] {
         Found_block found = find_block(request->passdb);
         if (found.instance == nullptr || found.instance->passdb == nullptr)
             callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
@@ -236,6 +271,8 @@ static void proxymap_lookup_credentials(auth_request *request,
             found.instance->passdb->lookup_credentials(Auth_request(request), *found.rules,
                                                        reinterpret_cast<std::uintptr_t>(callback));
     });
+    if (!done)
+        callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
 }
 
 } // extern "C"
@@ -266,8 +303,8 @@ static void proxymap_init(passdb_module *module) noexcept
         unsigned int count;
         list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));
         for (unsigned int i = 0; i < count; i++) {
-            add_blocks(*instance, list[i]->masterdbs, true);
-            add_blocks(*instance, list[i]->passdbs, false);
+            add_blocks(*instance, list[i]->masterdbs, nullptr, true);
+            add_blocks(*instance, list[i]->passdbs, list[i]->masterdbs, false);
         }
         for (const auto &[block, rules] : instance->blocks) {
             Block_complaint complaint = instance->passdb->check_block(rules);
@@ -325,6 +362,42 @@ bool Auth_request::is_master_login() const
 bool Auth_request::password_was_verified() const
 {
     return request_->fields.skip_password_check;
+}
+
+bool Auth_request::was_refused_by_field() const
+{
+    return request_->failed;
+}
+
+bool Auth_request::has_fields() const
+{
+    return !auth_fields_is_empty(request_->fields.extra_fields);
+}
+
+void Auth_request::clear_route_fields()
+{
+    for (const char *name : {"proxy",
+                             "proxy_maybe",
+                             "proxy_always",
+                             "host",
+                             "hostip",
+                             "port",
+                             "protocol",
+                             "destuser",
+                             "pass",
+                             "master",
+                             "ssl",
+                             "starttls",
+                             "nopassword",
+                             "nologin",
+                             "proxy_mech",
+                             "proxy_noauth",
+                             "proxy_timeout",
+                             "proxy_not_trusted",
+                             "proxy_nopipelining",
+                             "proxymap_tls",
+                             "proxymap_source"})
+        auth_fields_remove(request_->fields.extra_fields, name);
 }
 
 bool Auth_request::authenticates() const

@@ -30,6 +30,15 @@ std::string cause_of(std::string sentence)
     return sentence;
 }
 
+// When and from where somebody may log in says nothing about mail for him: LMTP's client is a mail
+// server, and a refusal would mean delivery on this host.
+void set_field(Auth_request &request, const std::string &name, const std::string &value)
+{
+    if (request.authenticates() ||
+        (name != "allow_nets" && name != "allow_real_nets" && name != "delay_until"))
+        request.set_field(name, value);
+}
+
 bool has_field(const Route &route, std::string_view name)
 {
     return std::any_of(route.fields.begin(), route.fields.end(),
@@ -90,11 +99,35 @@ Block_complaint Passdb_proxymap::check_block(const Block_rules &rules)
         return {"result_failure and result_internalfail of its block must not be return-ok or "
                 "continue-ok: a login without a route would be let in",
                 {}};
-    if (settings_.verify != Verify::none)
-        return {};
     if (rules.others_let_in)
-        return {"with verify = none no other passdb may have result_failure or "
-                "result_internalfail = return-ok or continue-ok: a wrong password would be let in",
+        return {"no other passdb may have result_failure or result_internalfail = return-ok or "
+                "continue-ok: a wrong password would be let in",
+                {}};
+    if (!rules.foreign_field.empty())
+        return {"default_fields and override_fields of its block must not set " +
+                    rules.foreign_field +
+                    ", for that would change its routes: source_ip, forward_*, event_*, user_* and "
+                    "userdb_* are allowed",
+                {}};
+    if (settings_.verify == Verify::backend && rules.success_goes_on)
+        return {"with verify = backend its block must not have `result_success = continue`: a "
+                "password that nobody has checked would count as checked behind it",
+                {}};
+    if (settings_.verify != Verify::none) {
+        if (rules.earlier_said_ok && !rules.failures_end_login)
+            return {"behind a passdb with `result_success = continue-ok` its block needs "
+                    "`result_failure = return-fail` and `result_internalfail = return-fail`, or a "
+                    "login would go on without its route",
+                    {}};
+        if (rules.has_next && !rules.outages_end_login)
+            return {"another passdb stands behind it, so its block needs `result_internalfail = "
+                    "return-fail`: in an outage that one would let users in without their route",
+                    {}};
+        return {};
+    }
+    if (rules.skips_some_logins)
+        return {"with verify = none its block must not have mechanisms or username_filter: the "
+                "logins that they skip would go on without a route",
                 {}};
     if (rules.skipped_when_authenticated)
         return {"with verify = none its block must not have `skip = authenticated`: users "
@@ -106,8 +139,10 @@ Block_complaint Passdb_proxymap::check_block(const Block_rules &rules)
                 {}};
     if (rules.is_first && !rules.has_next)
         return {"with verify = none another passdb must check the password: put it behind", {}};
+    // Fatal, for there is no answer that a wrong block does not turn into a local login: LMTP takes
+    // even "user disabled" for "not here", and delivers to this host.
     if (!rules.failures_end_login)
-        return {{}, how_to_write_none};
+        return {how_to_write_none, {}};
     return {};
 }
 
@@ -210,11 +245,14 @@ Passdb_proxymap::Decision Passdb_proxymap::decide(const Login_request &login,
                                                   const Lookup_result &result)
 {
     const Resolution &resolution = result.resolution;
+    if (!result.outage.empty() && resolution.outcome != Outcome::unavailable)
+        complain(login, cause_of(result.outage),
+                 std::string("the map cannot be read as configured, ") +
+                     (result.cache == Cache_use::stale ? "users go by their last good route: "
+                                                       : "another store answers: ") +
+                     result.outage);
     switch (resolution.outcome) {
     case Outcome::found:
-        if (result.cache == Cache_use::stale)
-            complain(login, "stale " + cause_of(result.outage),
-                     "the map cannot be read, users go by their last good route: " + result.outage);
         return apply(login, resolution.route);
     case Outcome::missing:
         // For LMTP "unknown" means local delivery.
@@ -261,18 +299,21 @@ std::string Passdb_proxymap::why_not_sendable(const Login_request &login, const 
 
 // verify = map: the record's password decides.
 Passdb_proxymap::Decision Passdb_proxymap::check_password(const Login_request &login,
-                                                          const Route &route) const
+                                                          const Route &route)
 {
-    if (login.password == nullptr)
-        return {Verdict::ok, route.has_password ? route.password.c_str() : nullptr};
+    if (login.password == nullptr) // what LMTP asks needs none, and must not fail for a bad one
+        return {Verdict::ok, route.has_password && login.request.authenticates()
+                                 ? route.password.c_str()
+                                 : nullptr};
     if (!route.has_password && !login.request.password_was_verified()) {
-        log_error(login.request.log_event(),
-                  "proxymap: verify = map, but record " + route.record + " has no password");
+        complain(login, "no password",
+                 "verify = map, but record " + route.record + " has no password");
         return {Verdict::internal_failure};
     }
     Auth_request request = login.request;
     int right = request.verify_password(login.password, route.password);
-    if (right < 0)
+    // MUST: an outage is never "wrong password", and a stale record may hold an old one.
+    if (right < 0 || (right == 0 && route.stale))
         return {Verdict::internal_failure};
     return {right > 0 ? Verdict::ok : Verdict::password_mismatch};
 }
@@ -289,7 +330,7 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
     case Verify::backend:
         // Here on this host another passdb checks the password; LMTP only asks where to deliver.
         if (here && request.authenticates())
-            return {Verdict::next};
+            return {request.password_was_verified() ? Verdict::ok : Verdict::next};
         if (login.password != nullptr && request.mechanism() == Mechanism_class::other)
             return {Verdict::scheme_not_available};
         if (request.authenticates() && !request.password_was_verified())
@@ -301,17 +342,20 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
             return decision;
         break;
     case Verify::none:
-        if (!request.password_was_verified())
+        if (request.authenticates() && !request.password_was_verified())
             decision.verdict = Verdict::next;
         break;
     }
 
+    // default_fields are checked at start, but an earlier passdb may have set anything.
+    if (request.has_fields())
+        request.clear_route_fields();
     if (here) {
         for (const auto &[name, value] : route.fields) {
             if (belongs_to_local_login(name))
-                request.set_field(name, value);
+                set_field(request, name, value);
         }
-        return decision;
+        return request.was_refused_by_field() ? Decision{Verdict::user_disabled} : decision;
     }
 
     if (refusal.empty())
@@ -321,8 +365,13 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
         return {Verdict::internal_failure};
     }
     for (const auto &[name, value] : route.fields)
-        request.set_field(name, value);
-    if (request.mechanism() == Mechanism_class::bearer && route.bearer_mech)
+        set_field(request, name, value);
+    // MUST: Dovecot takes a field's refusal for "unknown user", and the next passdb might let the
+    // user in without it.
+    if (request.was_refused_by_field())
+        return {Verdict::user_disabled};
+    if (request.mechanism() == Mechanism_class::bearer && route.bearer_mech &&
+        !route.own_credential)
         request.set_field("proxy_mech", route.bearer_mech_name);
     if (settings_.verify == Verify::map && !route.own_credential && request.authenticates() &&
         !request.has_client_password() && request.mechanism() == Mechanism_class::other)

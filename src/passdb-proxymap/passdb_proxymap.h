@@ -45,7 +45,7 @@ class Passdb_proxymap final : public Passdb {
     void finish(const Login_request &login, const Lookup_result &result);
     Decision decide(const Login_request &login, const Lookup_result &result);
     Decision apply(const Login_request &login, const Route &route);
-    Decision check_password(const Login_request &login, const Route &route) const;
+    Decision check_password(const Login_request &login, const Route &route);
     std::string why_not_sendable(const Login_request &login, const Route &route) const;
 
     // One line per cause per minute; the count of those held back is added.

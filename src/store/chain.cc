@@ -33,12 +33,14 @@ class Chain final : public Store {
         Answers_callback callback;
     };
 
+    void note_positions();
     void ask(std::uint64_t id);
     void store_answered(std::uint64_t id, std::vector<Answer> answers);
 
     std::string name_;
     std::map<std::uint64_t, Job> jobs_;
     std::uint64_t last_id_ = 0;
+    std::uint64_t next_note_ = 0;
     bool closing_ = false;
     std::vector<std::unique_ptr<Store>>
         stores_; // last: what it answers when it goes needs the rest
@@ -68,9 +70,24 @@ void Chain::get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback 
     job.keys = std::move(keys);
     job.deadline = deadline;
     job.callback = std::move(callback);
+    note_positions();
     const auto id = ++last_id_;
     jobs_.emplace(id, std::move(job));
     ask(id);
+}
+
+// Before the first lookup, and then each second: a store of later rank may know of a newer position
+// than the first one has.
+void Chain::note_positions()
+{
+    const auto now = monotonic_ms();
+    if (now < next_note_) {
+        return;
+    }
+    next_note_ = now + 1000;
+    for (const auto &store : stores_) {
+        store->note_position();
+    }
 }
 
 // Hands what is undecided to the store of now. While others remain it gets half of what is left.
@@ -99,10 +116,10 @@ void Chain::store_answered(std::uint64_t id, std::vector<Answer> answers)
         auto &answer = answers[i];
         if (answer.outcome == Outcome::unavailable) {
             undecided.push_back(job.undecided[i]);
-            if (!known.why.empty()) {
-                answer.why = known.why + "; " + answer.why;
-            }
+            answer.present |= known.present;
         }
+        if (!known.why.empty())
+            answer.why = known.why + (answer.why.empty() ? "" : "; " + answer.why);
         known = std::move(answer);
     }
     job.undecided = std::move(undecided);

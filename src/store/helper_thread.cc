@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <pthread.h>
 
@@ -20,7 +21,11 @@ using Body = std::function<void()>;
 void *run_body(void *context)
 {
     const std::unique_ptr<Body> body(static_cast<Body *>(context));
-    (*body)();
+    try {
+        (*body)();
+    } catch (const std::exception &) {
+        // Out of memory. The thread ends; whoever waits for it is answered by his deadline.
+    }
     return nullptr;
 }
 

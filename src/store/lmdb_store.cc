@@ -26,6 +26,7 @@ class Lmdb_store final : public Store {
     ~Lmdb_store() override;
 
     const std::string &name() const override { return name_; }
+    void note_position() override;
     void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) override;
 
   private:
@@ -57,6 +58,12 @@ Lmdb_store::~Lmdb_store()
     timer_.reset();
     for (auto &request : std::exchange(queue_, {}))
         request.callback(unavailable(request.keys.size(), "lmdb: shutting down"));
+}
+
+void Lmdb_store::note_position()
+{
+    if (const auto txn = snapshot(); txn)
+        (void)check_position(*txn);
 }
 
 // The deadline is not looked at: the answer comes on the loop's next turn.
@@ -101,6 +108,7 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
         answer.store = name_;
         if (!found) {
             answer.why = found.error().message;
+            answer.present = true;
         } else if (!*found) {
             answer.outcome = Outcome::missing;
         } else {

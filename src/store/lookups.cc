@@ -83,6 +83,8 @@ class Lookup_view final : public View {
     bool fill_told(Slot &slot, const Told &told)
     {
         const Answer &answer = told.answer;
+        if (!answer.why.empty())
+            outage_ = answer.why;
         if (answer.outcome != Outcome::unavailable) {
             slot.known = {answer.outcome, answer.record.get(), false, {}};
             return true;
@@ -91,10 +93,8 @@ class Lookup_view final : public View {
         if (cache_.find(slot.kind, slot.name, now_, &hit)) {
             slot.known = {hit.outcome, hit.record, true, {}};
             used_stale_ = true;
-            outage_ = answer.why;
             return true;
         }
-        outage_ = answer.why;
         slot.known = {Outcome::unavailable, nullptr, false, answer.why};
         return true;
     }
@@ -172,6 +172,7 @@ struct Lookups::Impl {
     void ask(const Lookup_ref &lookup, const std::vector<Key> &keys);
     void fetch(std::vector<Key> keys, std::uint64_t deadline);
     void on_answer(const Key &key, const Answer &answer);
+    void forget_miss(const Key &key);
     void refresh(const std::vector<Key> &keys);
     void finish(const Lookup_ref &lookup, const Lookup_result &result);
     void finish_unavailable(const Lookup_ref &lookup, std::string why);
@@ -275,11 +276,19 @@ void Lookups::Impl::ask(const Lookup_ref &lookup, const std::vector<Key> &keys)
 void Lookups::Impl::fetch(std::vector<Key> keys, std::uint64_t deadline)
 {
     std::vector<Key> asked = keys;
-    stores->get(std::move(keys), deadline,
-                [this, asked = std::move(asked)](const std::vector<Answer> &answers) {
-                    for (std::size_t i = 0; i < asked.size(); i++)
-                        on_answer(asked[i], answers[i]);
-                });
+    try {
+        stores->get(std::move(keys), deadline, [this, asked](const std::vector<Answer> &answers) {
+            for (std::size_t i = 0; i < asked.size(); i++)
+                on_answer(asked[i], answers[i]);
+        });
+    } catch (const std::exception &error) {
+        // Out of memory, or of threads. A flight that never lands would keep all later logins
+        // waiting.
+        Answer answer;
+        answer.why = error.what();
+        for (const Key &key : asked)
+            on_answer(key, answer);
+    }
 }
 
 void Lookups::Impl::on_answer(const Key &key, const Answer &answer)
@@ -288,6 +297,8 @@ void Lookups::Impl::on_answer(const Key &key, const Answer &answer)
         cache.put_found(key.kind, key.name, answer.record, monotonic_ms());
     else if (answer.outcome == Outcome::missing)
         cache.put_missing(key.kind, key.name, monotonic_ms());
+    else if (answer.present)
+        forget_miss(key);
 
     auto flight = flights.find(key);
     if (flight == flights.end())
@@ -301,6 +312,14 @@ void Lookups::Impl::on_answer(const Key &key, const Answer &answer)
         if (--lookup->waiting_for == 0)
             run(lookup);
     }
+}
+
+// MUST: a record that is there and cannot be read must not be taken for absent because it once was.
+void Lookups::Impl::forget_miss(const Key &key)
+{
+    Cache_hit hit;
+    if (cache.find(key.kind, key.name, monotonic_ms(), &hit) && hit.outcome == Outcome::missing)
+        cache.drop(key.kind, key.name);
 }
 
 // Fetches ahead of expiry; nobody waits for it.

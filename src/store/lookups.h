@@ -26,7 +26,7 @@ struct Lookup_result {
     Resolution resolution; // decided
     Cache_use cache = Cache_use::miss;
     std::string store;  // the last store that answered; empty when the cache did
-    std::string outage; // cache == stale: why the stores could not answer
+    std::string outage; // why a store could not answer, even where another one did
 };
 
 class Lookups {

@@ -197,37 +197,30 @@ Answer Memcached_mirror::answer(const Key &key, const Slot &slot,
                 name_};
     }
     if (!slot.fault.empty()) {
-        return {Outcome::unavailable, nullptr, subject() + slot.fault, name_};
+        return {Outcome::unavailable, nullptr, subject() + slot.fault, name_, true};
     }
     if (slot.record) {
         // Without a marker this is all that tells another table's record.
         const auto &newest = newest_.get();
         if (newest.known() && slot.record->position.table != newest.table) {
             return {Outcome::unavailable, nullptr, subject() + "its record is of another table",
-                    name_};
+                    name_, true};
         }
         return {Outcome::found, slot.record, {}, name_};
     }
     if (!verdict.unproven.empty()) {
         return {Outcome::unavailable, nullptr,
-                subject() + "it does not have it and cannot prove that: " + verdict.unproven,
-                name_};
+                name_ + ": a miss there proves nothing: " + verdict.unproven, name_};
     }
     return {Outcome::missing, nullptr, {}, name_};
 }
 
+// One sentence for all keys: an outage is one cause, and is logged as one.
 std::vector<Answer> Memcached_mirror::unavailable(const std::vector<Key> &keys,
                                                   const std::string &why) const
 {
-    std::vector<Answer> all;
-    all.reserve(keys.size());
-    for (const auto &key : keys) {
-        all.push_back(
-            {Outcome::unavailable, nullptr,
-             name_ + ": " + encode_key(config_.name_space, key.kind, key.name) + ": " + why,
-             name_});
-    }
-    return all;
+    return std::vector<Answer>(keys.size(),
+                               Answer{Outcome::unavailable, nullptr, name_ + ": " + why, name_});
 }
 
 } // namespace

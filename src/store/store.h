@@ -17,8 +17,11 @@ namespace proxymap {
 struct Answer {
     Outcome outcome = Outcome::unavailable;
     Record_ref record; // found
-    std::string why;   // unavailable: one sentence that names the store
+    // One sentence that names the store. Also of a store that could not answer before this one did.
+    std::string why;
     std::string store; // who said so: "memcached:127.0.0.1:11211", "lmdb"
+    // unavailable: the record is there, but cannot be used. No remembered miss may overrule that.
+    bool present = false;
 };
 
 // Called exactly once, from the loop, never from within get(); one answer a key, in order.
@@ -28,6 +31,9 @@ class Store {
   public:
     virtual ~Store() = default; // answers all that is pending, as unavailable
     virtual const std::string &name() const = 0;
+    // Shows Newest_position what this store holds, where that costs no waiting. A mirror that came
+    // back with old content is then known to be behind before it is believed.
+    virtual void note_position() {}
     // Never blocks. deadline: monotonic_ms() by which the callback comes (but for the loop's own
     // delay).
     virtual void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) = 0;

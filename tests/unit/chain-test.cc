@@ -44,6 +44,8 @@ class Scripted final : public Store {
     Scripted &operator=(const Scripted &) = delete;
 
     const std::string &name() const override { return name_; }
+    void note_position() override { noted_++; }
+    unsigned noted() const { return noted_; }
     void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) override
     {
         asked_->push_back({std::move(keys), deadline, std::move(callback)});
@@ -56,6 +58,7 @@ class Scripted final : public Store {
   private:
     std::string name_;
     std::deque<Asked> *asked_;
+    unsigned noted_ = 0;
 };
 
 Answer found(const std::string &line, const std::string &store)
@@ -81,13 +84,16 @@ TEST_GROUP(chain)
     std::deque<Asked> first;
     std::deque<Asked> second;
     std::unique_ptr<Store> stores;
+    Scripted *last_one = nullptr;
     Lookup lookup;
 
     void setup() override
     {
         std::vector<std::unique_ptr<Store>> list;
         list.push_back(std::make_unique<Scripted>("one", &first));
-        list.push_back(std::make_unique<Scripted>("two", &second));
+        auto two = std::make_unique<Scripted>("two", &second);
+        last_one = two.get();
+        list.push_back(std::move(two));
         stores = make_chain(std::move(list), loop);
     }
     void teardown() override
@@ -114,6 +120,14 @@ TEST(chain, what_the_first_store_decides_the_second_is_never_asked)
     STRCMP_EQUAL("one", lookup.answers[1].store.c_str());
 }
 
+TEST(chain, every_store_shows_its_position_before_the_first_one_is_believed)
+{
+    UNSIGNED_LONGS_EQUAL(0, last_one->noted());
+    start(*stores, &lookup, {joe}, 1000);
+    UNSIGNED_LONGS_EQUAL(1, last_one->noted());
+    answer(first, {missing("one")});
+}
+
 TEST(chain, only_the_keys_that_are_undecided_go_to_the_next_store)
 {
     start(*stores, &lookup, {joe, org, anybody}, 1000);
@@ -135,7 +149,8 @@ TEST(chain, a_miss_that_the_first_cannot_prove_the_second_can)
     answer(first, {no("one", "cannot prove that")});
     answer(second, {missing("two")});
     CHECK(lookup.answers[0].outcome == Outcome::missing);
-    STRCMP_EQUAL("", lookup.answers[0].why.c_str());
+    // For the log: the first one needs looking at, though nobody suffers.
+    STRCMP_EQUAL("one: cannot prove that", lookup.answers[0].why.c_str());
 }
 
 TEST(chain, what_no_store_decides_is_unavailable_for_all_their_reasons)

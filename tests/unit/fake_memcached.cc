@@ -84,12 +84,13 @@ struct Fake_memcached::State {
     void notify() const { (void)!eventfd_write(wake, 1); }
 };
 
-// A port that is bound but not listened on refuses connections, and nobody else gets it.
+static void reset(int fd);
+
+// A port that is bound but not listened on refuses connections, and nobody else gets it: not with
+// SO_REUSEADDR, by which the kernel gives such a port to others too, and listen() fails later.
 void Fake_memcached::State::bind_to_port()
 {
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const int one = 1;
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -110,22 +111,30 @@ void Fake_memcached::State::listen_on_port()
     listening = true;
 }
 
+// Closes at once, without a TIME_WAIT that would keep the port from being bound again.
+static void reset(int fd)
+{
+    const linger at_once = {1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd);
+}
+
 // What another thread has asked for. A socket is closed only here: one that this thread still
 // polls would stay open for as long.
 void Fake_memcached::State::obey()
 {
+    if (drop) {
+        for (const auto &client : clients) {
+            reset(client.fd);
+        }
+        clients.clear();
+        drop = false;
+    }
     if (stop_listening) {
         close(listener);
         bind_to_port();
         listening = false;
         stop_listening = false;
-    }
-    if (drop) {
-        for (const auto &client : clients) {
-            close(client.fd);
-        }
-        clients.clear();
-        drop = false;
     }
     obeyed.notify_all();
 }

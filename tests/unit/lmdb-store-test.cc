@@ -262,6 +262,13 @@ TEST(lmdb_store, a_table_behind_the_newest_position_answers_nothing)
     STRCMP_EQUAL("missing", answer(joe).c_str());
 }
 
+TEST(lmdb_store, its_position_is_known_before_anybody_asks_it)
+{
+    write({"user john backend=b1"});
+    opened().note_position();
+    CHECK(newest.get().known());
+}
+
 TEST(lmdb_store, a_table_of_another_id_answers_nothing)
 {
     write({"user john backend=b1"});

@@ -284,6 +284,26 @@ TEST(lookups, a_record_that_was_deleted_is_not_remembered_as_stale)
     CHECK_TRUE(results[2].resolution.outcome == Outcome::unavailable);
 }
 
+TEST(lookups, a_record_that_is_there_but_unreadable_is_not_overruled_by_a_remembered_miss)
+{
+    settings.cache_negative_ttl = 0;
+    open();
+    put("default * host=10.0.0.9");
+    login("joe"); // has no record of his own yet
+    answer_all();
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::found);
+
+    login("joe");
+    Scripted_store::Request request = std::move(requests.front());
+    requests.pop_front();
+    std::vector<Answer> answers(request.keys.size());
+    answers[0].why = "bad seal";
+    answers[0].present = true;
+    request.callback(std::move(answers));
+    CHECK_TRUE(results[1].resolution.outcome == Outcome::unavailable);
+    STRCMP_CONTAINS("bad seal", results[1].resolution.why.c_str());
+}
+
 TEST(lookups, the_backend_lost_in_an_outage_leaves_the_user_unavailable)
 {
     put("user john backend=b1");

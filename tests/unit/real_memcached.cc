@@ -118,7 +118,10 @@ void Real_memcached::restart(const std::vector<std::string> &options)
 
 void Real_memcached::freeze()
 {
+    // The signal is delivered later; the server may still answer until it really stands still.
     kill(pid_, SIGSTOP);
+    int status = 0;
+    waitpid(pid_, &status, WUNTRACED);
 }
 
 void Real_memcached::thaw()

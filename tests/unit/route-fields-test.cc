@@ -271,7 +271,7 @@ TEST(route_login, a_credential_is_sent_to_its_own_backends_alone)
          {"user john host=10.0.0.1 credential=site",
           "user john backend=b1 host=10.0.0.9 credential=site",
           "user john backend=b1 host.imap=10.0.0.9 credential=site",
-          "user john backend=b1 host=10.0.0.1 hostip=10.0.0.9 credential=site"}) {
+          "user john backend=b1 host=b hostip=10.0.0.9 credential=site"}) {
         map.holds(record);
         CHECK_TEXT(contains(why_unavailable(), "only for the backends that it lists"),
                    record.c_str());
