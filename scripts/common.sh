@@ -1,4 +1,5 @@
 # What run-tests and demo share: packages and the build. Sourced by bash in the project's folder.
+# shellcheck shell=bash disable=SC2034 # used by those who source it
 
 say() { printf '\n== %s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
@@ -34,24 +35,32 @@ install_packages() {
     ) || die "apt-get failed"
 }
 
-# Configures and builds one target in a build folder of its own: build FOLDER TARGET [configure options].
+# Builds targets in a build folder of its own: build FOLDER "TARGETS" [configure options].
+# Its output is in FOLDER/build.log, and on the screen when it fails.
 build() {
-    local folder=$1 target=$2
+    local folder=$1 targets=$2 log=$1/build.log
     shift 2
-    [ -x configure ] || autoreconf --install >/dev/null || die "autoreconf failed"
     mkdir -p "$folder"
-    if [ ! -f "$folder/Makefile" ]; then
-        (cd "$folder" && ../configure --quiet --enable-werror "$@" >configure.log 2>&1) ||
-            { tail -n 20 "$folder/configure.log" >&2; die "configure failed in $folder"; }
+    if [ ! -x configure ]; then
+        autoreconf --install >"$log" 2>&1 || { cat "$log" >&2; die "autoreconf failed"; }
     fi
-    make -C "$folder" -j"$(nproc)" --quiet "$target" || die "make failed in $folder"
+    if [ ! -f "$folder/Makefile" ]; then
+        (cd "$folder" && ../configure --quiet --enable-werror "$@") >"$log" 2>&1 ||
+            { tail -n 20 "$log" >&2; die "configure failed in $folder"; }
+    fi
+    # shellcheck disable=SC2086 # several targets
+    make -C "$folder" -j"$(nproc)" $targets >"$log" 2>&1 || { tail -n 60 "$log" >&2; die "make failed in $folder"; }
 }
+
+# The modules alone.
+modules="libauthdb_proxymap.la lib10_doveadm_proxymap_plugin.la"
 
 # Puts the built modules into FOLDER/stage and prints the folder that holds auth/ and doveadm/.
 stage_modules() {
     local folder=$1
     rm -rf "$folder/stage"
-    make -C "$folder" --quiet install DESTDIR="$PWD/$folder/stage" >"$folder/install.log" 2>&1 ||
+    make -C "$folder" install-authmoduleLTLIBRARIES install-doveadmmoduleLTLIBRARIES \
+        DESTDIR="$PWD/$folder/stage" >"$folder/install.log" 2>&1 ||
         { tail -n 20 "$folder/install.log" >&2; die "make install failed"; }
     printf '%s%s\n' "$PWD/$folder/stage" "$(sed -n 's/^dovecot_moduledir = //p' "$folder/Makefile")"
 }

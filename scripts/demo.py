@@ -66,7 +66,7 @@ def run(folder, with_memcached, servers):
     code, _ = clients.curl(f"imap://{where}/", "john", "wrong")
     print(f"    … and john with a wrong password: {'denied by his backend' if code == 67 else f'curl {code}'}")
     show("What the proxy logged:", "\n".join(
-        line.partition("Info: ")[2] for line in proxy.grep("started proxying|Login failed")))
+        line.partition("Info: ")[2].partition(": user=")[0] for line in proxy.grep("Started proxying|Login failed")))
     return good and code == 67
 
 

@@ -51,10 +51,35 @@ def test_a_service_taken_out_of_backend_services_cannot_log_in(make_site):
 
 def test_the_passdb_behind_it_still_serves_other_services(make_site):
     site = make_site("user john backend=b1\n",
-                     passdbs=lambda pmap: [pmap.passdb(), Passdb.of("static", "password=relay-%u")])
+                     passdbs=lambda pmap: [pmap.passdb(result_internalfail="return-fail"),
+                                           Passdb.of("static", "password=relay-%u")])
     with auth(site) as client:
         assert client.login("john", "relay-john", service="smtp").ok
         assert client.login("john", NO_PASSWORD_OF_ANYONE, service="smtp").status == "FAIL"
+
+
+# Each of these blocks would let somebody in without a route, or by a password that nobody checked.
+WRONG_BLOCKS = {
+    "another passdb serves in an outage": ({}, {}, "result_internalfail = return-fail"),
+    "an unchecked password counts as checked": ({"result_success": "continue"}, {}, "result_success = continue"),
+    "a failure is a success": ({"result_failure": "return-ok"}, {}, "result_failure"),
+    "an outage is a success": ({"result_internalfail": "continue-ok"}, {}, "result_internalfail"),
+    "a master password for everybody": ({"default_fields": "master=m pass=p"}, {}, "default_fields"),
+    "a destination of its own": ({"override_fields": "host=127.0.0.9"}, {}, "override_fields"),
+    "the passdb behind it takes a wrong password": ({"result_internalfail": "return-fail"},
+                                                    {"result_failure": "return-ok"}, "no other passdb"),
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG_BLOCKS))
+def test_auth_does_not_start_with_a_block_that_would_let_somebody_in(make_site, name):
+    ours, others, sentence = WRONG_BLOCKS[name]
+    other = Passdb("static", "password=of-the-proxy", tuple(others.items()))
+    site = make_site("user john backend=b1\n", passdbs=lambda pmap: [pmap.passdb(**ours), other], start=False)
+    site.proxy.may_crash = True
+    site.proxy.start()
+    site.login("imap", "john", "of-the-proxy")
+    assert sentence in site.proxy.wait_for_log(r"auth: Fatal: passdb proxymap: ")
 
 
 # ---- master users

@@ -149,7 +149,8 @@ def test_mail_for_who_lives_here_is_delivered_here(self_map_site):
 @pytest.fixture(scope="module")
 def self_backend_site(make_site):
     return make_site("user local host=127.0.0.1\nuser away backend=b1\n",
-                     passdbs=lambda pmap: [pmap.passdb(), Passdb.of("static", "password=of-the-proxy")])
+                     passdbs=lambda pmap: [pmap.passdb(result_internalfail="return-fail"),
+                                           Passdb.of("static", "password=of-the-proxy")])
 
 
 @pytest.mark.parametrize("service", LOGIN_SERVICES)

@@ -56,7 +56,9 @@ def authenticators(workspace):
                "ldap bind": ldap_passdb(folder, slapd, True)}
 
 
-# What the manual says: proxymap first; or behind an authenticator that lets the login go on.
+# What the manual says is proxymap first. Behind an authenticator that lets the login go on it works as
+# well, but for one thing: Dovecot calls a login that nobody has decided a temporary failure, so that is what
+# a wrong password gets.
 ORDERS = {
     "proxymap first": lambda pmap, other: [pmap.passdb(**CLOSED), other],
     "proxymap last": lambda pmap, other: [Passdb(other.driver, other.args, (("result_success", "continue"),)),
@@ -77,15 +79,20 @@ def documented(request, kind, authenticators, make_site):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_documented_orders_proxy_who_has_a_route(documented, service):
+def test_the_orders_that_work_proxy_who_has_a_route(documented, service):
     assert documented.login(service, "john").backend == "b1"
     assert documented.login(service, "joe").backend == "b2"
 
 
-def test_the_documented_orders_refuse_a_wrong_password_themselves(documented):
+def test_with_proxymap_first_a_wrong_password_is_called_wrong(make_site, authenticators):
+    site = make_site(ROUTES, NONE, passdbs=lambda pmap: ORDERS["proxymap first"](pmap, authenticators["sql"]))
+    assert site.login("imap", "john", "wrong").outcome == "auth_failed"
+
+
+def test_the_orders_that_work_refuse_a_wrong_password_themselves(documented):
     marks = [server.mark() for server in documented.backends]
-    assert documented.login("imap", "john", "wrong").outcome == "auth_failed"
-    assert documented.login("pop3", "stranger").outcome == "auth_failed"
+    assert documented.login("imap", "john", "wrong").outcome in ("auth_failed", "temp_failed")
+    assert documented.login("pop3", "stranger").outcome in ("auth_failed", "temp_failed")
     with AuthClient(documented.proxy.socket("auth-client")) as client:
         tried = [client.start(user, password, service=service) for service in SERVICES
                  for user in ("john", "stranger", "routeless") for password in ("wrong", "", "pw-joe")]
@@ -95,18 +102,18 @@ def test_the_documented_orders_refuse_a_wrong_password_themselves(documented):
 
 
 @pytest.mark.parametrize("service", ["imap", "lmtp"])
-def test_the_documented_orders_let_nobody_in_without_a_route(documented, service):
+def test_the_orders_that_work_let_nobody_in_without_a_route(documented, service):
     assert documented.login(service, "routeless").outcome in ("auth_failed", "temp_failed")
 
 
 @pytest.mark.parametrize("order", list(ORDERS))
-def test_the_documented_orders_work_in_a_protocol_block(make_site, make_map, authenticators, order):
+def test_the_orders_that_work_work_in_a_protocol_block(make_site, make_map, authenticators, order):
     """`protocol imap { passdb ... }`: the passdbs outside follow those inside."""
     pmap = make_map(**NONE)
     site = make_site(ROUTES, pmap=pmap, passdbs=lambda _: [Passdb.of("static", "password=not-needed")],
                      service_passdbs={"imap": ORDERS[order](pmap, authenticators["sql"])})
     assert site.login("imap", "john").backend == "b1"
-    assert site.login("imap", "john", "wrong").outcome == "auth_failed"
+    assert site.login("imap", "john", "wrong").outcome in ("auth_failed", "temp_failed")
     assert site.login("imap", "routeless").outcome in ("auth_failed", "temp_failed")
 
 
@@ -143,8 +150,8 @@ def test_in_no_order_and_by_no_rule_is_a_door_open(search, name):
     findings = search.search(searched)
     assert not findings, f"{len(findings)} open doors in {len(searched)} chains, such as\n" + \
         "\n".join(map(str, findings[:10]))
-    # A search in which nobody ever got in would prove nothing.
-    assert search.let_in > 0, "nobody got in with the right password either"
+    # A search in which nobody ever got in would prove nothing. Alone, proxymap lets in nobody.
+    assert (search.let_in > 0) == (name != "proxymap alone"), f"{search.let_in} got in by a route"
 
 
 def test_check_finds_the_block_that_dovecot_drops_without_a_word(make_site, authenticators):

@@ -1,0 +1,105 @@
+"""Reload and restart under load lose no login beyond what stock Dovecot loses."""
+
+import collections
+import threading
+
+import pytest
+
+from harness import clients
+from harness.branch import Passdb
+from harness.process import wait_until
+
+CLIENTS = 3
+# What the very moment decides: a connection that is accepted by a process about to end.
+LUCK = 3
+
+
+class Load:
+    """Clients that log in over IMAP one login after the other, until the block ends."""
+
+    def __init__(self, site, user="john"):
+        self.site, self.user = site, user
+        self.outcomes = collections.Counter()
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self.run) for _ in range(CLIENTS)]
+
+    def run(self):
+        while not self.ended.is_set():
+            result = clients.login("imap", self.site.proxy.address("imap"), self.user, f"pw-{self.user}")
+            self.outcomes[result.outcome] += 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+    def wait_for_more(self, count):
+        enough = self.outcomes["ok"] + count
+        wait_until(lambda: self.outcomes["ok"] >= enough, f"{count} more logins")
+
+
+def reload(site):
+    site.proxy.reload()
+
+
+def doveadm_reload(site):
+    site.proxy.doveadm("reload")
+
+
+def run_under_load(site, what, times=4):
+    with Load(site) as load:
+        for _ in range(times):
+            load.wait_for_more(20)
+            what(site)
+        load.wait_for_more(20)
+    return load.outcomes
+
+
+def crashes(site):
+    """But for stock login processes that are started while Dovecot ends, and find no configuration."""
+    return [line for line in site.proxy.crashes() if "login: Fatal: Error reading configuration: " not in line]
+
+
+@pytest.fixture(scope="module")
+def sites(make_site, make_memcached, backends):
+    """The same route by stock Dovecot's static passdb, by memcached, and by the embedded table."""
+    b1 = backends[0].spec
+    static = Passdb.of("static", f"proxy=y host={b1.address} port={b1.ports['imap']} nopassword=y")
+    routes, memcached = "user john backend=b1\n", make_memcached()
+    made = {
+        "stock": make_site(passdbs=lambda pmap: [static], services=("imap",)),
+        "memcached": make_site(routes, {"stores": memcached.setting}, services=("imap",)),
+        "lmdb": make_site(routes, services=("imap",)),
+    }
+    for site in made.values():
+        site.proxy.may_crash = True  # judged by crashes() below
+    return made
+
+
+@pytest.mark.parametrize("store", ["memcached", "lmdb"])
+@pytest.mark.parametrize("what", [reload, doveadm_reload])
+def test_reload_loses_no_login_that_stock_dovecot_would_not(sites, what, store):
+    stock = run_under_load(sites["stock"], what)
+    ours = run_under_load(sites[store], what)
+    assert ours["auth_failed"] == 0
+    lost = {name: sum(outcomes.values()) - outcomes["ok"] for name, outcomes in (("stock", stock), ("ours", ours))}
+    assert lost["ours"] <= lost["stock"] + LUCK, (stock, ours)
+    assert crashes(sites[store]) == []
+    assert sites[store].login("imap", "john").backend == "b1"
+
+
+@pytest.mark.parametrize("store", ["memcached", "lmdb"])
+def test_a_restart_says_wrong_password_to_nobody(sites, store):
+    site = sites[store]
+    with Load(site) as load:
+        load.wait_for_more(10)
+        site.proxy.restart()
+        load.wait_for_more(10)
+    assert load.outcomes["auth_failed"] == 0, load.outcomes
+    assert crashes(site) == []
+    assert site.login("imap", "john").backend == "b1"
