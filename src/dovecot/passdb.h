@@ -82,9 +82,10 @@ struct Block_rules {
     bool skips_some_logins = false;          // mechanisms or username_filter are set
     std::string foreign_field;               // default_fields or override_fields set this one
     bool skipped_when_authenticated = false; // skip = authenticated
-    bool earlier_end_login = false;          // a block before it can end a login with success
-    bool earlier_said_ok = false;            // a block before it can leave the login at "ok"
-    bool others_let_in = false;              // another block's failures let somebody in
+    bool skipped_when_unauthenticated = false;
+    bool earlier_end_login = false; // a block before it can end a login with success
+    bool earlier_said_ok = false;   // a block before it can leave the login at "ok"
+    bool others_let_in = false;     // another block's failures let somebody in
 };
 
 // What check_block() has to say; empty where nothing is wrong.

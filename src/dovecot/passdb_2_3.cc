@@ -86,6 +86,17 @@ Found_block find_block(const auth_passdb *block)
     return {};
 }
 
+// Whether the pointer is one of the settings that auth has read: for all protocols, or for one.
+bool is_auth_settings(const auth_settings *set)
+{
+    unsigned int count;
+    auto *list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));
+    bool known = set == global_auth_settings;
+    for (unsigned int i = 0; i < count && !known; i++)
+        known = set == list[i]->set;
+    return known && set != nullptr;
+}
+
 // Whether auth_request lies in memory as the headers say that this was built with. Each test
 // reads only what the tests before it have made safe.
 bool layout_fits(auth_request *request)
@@ -95,7 +106,7 @@ bool layout_fits(auth_request *request)
     if (request->state != AUTH_REQUEST_STATE_PASSDB ||
         find_block(request->passdb).instance == nullptr)
         return false;
-    if (request->set == nullptr || request->set != auth_request_get_auth(request)->set)
+    if (!is_auth_settings(request->set))
         return false;
     if (request->last_access <= 0 || request->last_access > ioloop_time + 86400)
         return false;
@@ -178,6 +189,7 @@ void add_blocks(Instance &instance, const auth_passdb *list, const auth_passdb *
             }
             rules.earlier_said_ok = earlier_said_ok;
             rules.skipped_when_authenticated = block->skip == AUTH_PASSDB_SKIP_AUTHENTICATED;
+            rules.skipped_when_unauthenticated = block->skip == AUTH_PASSDB_SKIP_UNAUTHENTICATED;
             rules.earlier_end_login = earlier_end_login;
             for (const auth_passdb *other = list; other != nullptr; other = other->next)
                 rules.others_let_in =

@@ -133,6 +133,10 @@ Block_complaint Passdb_proxymap::check_block(const Block_rules &rules)
         return {"with verify = none its block must not have `skip = authenticated`: users "
                 "authenticated before it would log in without a route",
                 {}};
+    if (rules.skipped_when_unauthenticated && rules.has_next)
+        return {"with verify = none its block must not have `skip = unauthenticated` while another "
+                "passdb stands behind it: that one would let users in without a route",
+                {}};
     if (rules.earlier_end_login)
         return {"with verify = none each passdb before it needs `result_success = continue`, or "
                 "logins would end there without a route; or put proxymap first",

@@ -152,11 +152,3 @@ def test_in_no_order_and_by_no_rule_is_a_door_open(search, name):
         "\n".join(map(str, findings[:10]))
     # A search in which nobody ever got in would prove nothing. Alone, proxymap lets in nobody.
     assert (search.let_in > 0) == (name != "proxymap alone"), f"{search.let_in} got in by a route"
-
-
-def test_check_finds_the_block_that_dovecot_drops_without_a_word(make_site, authenticators):
-    """A first passdb with skip = unauthenticated is not even loaded: its users would log in here."""
-    site = make_site(ROUTES, NONE, start=False, passdbs=lambda pmap: [
-        pmap.passdb(**CLOSED, skip="unauthenticated"), authenticators["sql"]])
-    done = site.proxymap.run(site.proxy, "check", check=False)
-    assert done.returncode != 0 and "unauthenticated" in done.stdout + done.stderr, done.stdout + done.stderr

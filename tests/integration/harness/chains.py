@@ -108,14 +108,28 @@ def _alone(search):
         yield Chain((search.ours(rules),))
 
 
+def _between(search):
+    """Its users are known only to the authenticator behind it."""
+    nobody = Passdb.of("passwd-file", "/dev/null", result_success="continue")
+    for number, rules in enumerate(rule_sets()):
+        if CLOSED.items() <= rules.items() or number % 7 == 0:
+            yield Chain((nobody, search.ours(rules), search.authenticator))
+
+
 def _mixed(search):
-    """A sample of what the products above leave out: both blocks with any rules, and three blocks."""
+    """A sample of what the products above leave out: both blocks with any rules, and three blocks.
+
+    With rules drawn from all of them auth hardly ever starts, so most are drawn from those that it may take.
+    """
     chance = random.Random(20230419)
     every = list(rule_sets())
-    for _ in range(400):
-        ours = search.ours(chance.choice(every))
-        blocks = [with_rules(search.authenticator, chance.choice(every)) for _ in range(chance.choice((1, 1, 2)))]
-        blocks.insert(chance.randint(0, len(blocks)), ours)
+    plausible = [rules for rules in every if not {rules["result_failure"], rules["result_internalfail"]}
+                 & {"return-ok", "continue-ok"}]
+    closed = [rules for rules in plausible if CLOSED.items() <= rules.items()]
+    for number in range(500):
+        for_ours, for_others = (every, every) if number % 5 == 0 else (closed, plausible)
+        blocks = [with_rules(search.authenticator, chance.choice(for_others)) for _ in range(chance.choice((1, 1, 2)))]
+        blocks.insert(chance.randint(0, len(blocks)), search.ours(chance.choice(for_ours)))
         yield Chain(tuple(blocks))
 
 
@@ -125,6 +139,7 @@ PRODUCTS = {
     "proxymap last, any rules": _last,
     "proxymap first, any rules behind it": _authenticator_last,
     "proxymap last, any rules before it": _authenticator_first,
+    "proxymap between two": _between,
     "proxymap alone": _alone,
     "a sample of everything": _mixed,
 }
@@ -181,7 +196,9 @@ class Search:
             dovecot.start()
             return self._ask(dovecot)
         except (ConnectionError, EOFError):
-            wait_until(lambda: dovecot.crashes(), f"auth says why it died: {dovecot.log()[-800:]}")
+            # (Now and then Dovecot loses the line in which auth itself says why.)
+            wait_until(lambda: dovecot.grep(r"auth: Fatal: |service\(auth\): command startup failed"),
+                       f"auth has ended: {dovecot.log()[-800:]}")
             died = [line for line in dovecot.crashes() if "auth: Fatal: " not in line]
             assert not died, f"{chain}: {died}"
             return {}
