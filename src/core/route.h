@@ -15,6 +15,10 @@
 
 namespace proxymap {
 
+// The SASL mechanism that a route with a TLS policy names. It does not exist: a login process
+// without login_proxy_ext fails such a login before any password leaves it.
+inline constexpr std::string_view needs_login_plugin = "NEEDS-LOGIN-PROXY-EXT";
+
 enum class Outcome : std::uint8_t { found, missing, unavailable };
 std::string_view to_string(Outcome outcome);
 
@@ -60,9 +64,10 @@ struct Route {
     // token, for a password must never be sent as one.
     bool bearer_mech = false;
     std::string bearer_mech_name;
-    std::string record;  // "user john": which record decided
-    std::string backend; // its backend record, "" when it names a host itself
-    bool stale = false;  // any part of it
+    std::string source_pool; // LMTP: the pool that source_ip is chosen from; "" for none
+    std::string record;      // "user john": which record decided
+    std::string backend;     // its backend record, "" when it names a host itself
+    bool stale = false;      // any part of it
 };
 
 struct Resolution {

@@ -6,7 +6,8 @@
 //
 // Order of Route::fields: host hostip port protocol destuser master pass ssl|starttls, then
 // plain_fields below, then forward_*, event_* and user_* (the backend's first, each in the order of
-// its record), then proxymap_tls proxymap_source. A field without a value is left out.
+// its record), then proxy_mech (again) proxymap_tls proxymap_source. A field without a value is
+// left out.
 //
 // MUST never send a login where no single record meant it to go: what belongs together (host and
 // hostip; credential, master and pass) is never put together from two sources by accident.
@@ -369,16 +370,55 @@ class Filler {
             const Merged_field &field = merged_[id];
             return field ? field.value() : setting;
         };
-        const std::string &tls_policy =
-            value_or(Field_id::tls_policy, settings_.default_tls_policy);
-        // MUST: mail waits rather than leaves with less protection than its policy demands.
-        if (!tls_policy.empty() && login_.service == Service::lmtp)
-            return refuse("asks for TLS policy " + tls_policy +
-                          ", which LMTP cannot enforce: it has no login process");
-        if (login_.service == Service::lmtp)
+        const std::string &policy = value_or(Field_id::tls_policy, settings_.default_tls_policy);
+        if (Result<Done> done = check_tls_policy(policy); !done)
+            return done;
+        const std::string &pool = value_or(Field_id::source, settings_.default_source_pool);
+        if (!pool.empty() && settings_.find_source_pool(pool) == nullptr)
+            return refuse("asks for source pool " + pool +
+                          ", but there is no section source_pool " + pool + " { } in " +
+                          settings_.path);
+        if (login_.service == Service::lmtp) {
+            route_.source_pool = pool;
             return Done{};
-        add("proxymap_tls", tls_policy);
-        add("proxymap_source", value_or(Field_id::source, settings_.default_source_pool));
+        }
+        if (!policy.empty()) {
+            // MUST: a login process without the plugin knows nothing of policies. It fails this
+            // login, as it does not know the mechanism; the plugin puts the real one in its place.
+            for (auto &[name, value] : route_.fields) {
+                if (name == "proxy_mech")
+                    name = "proxymap_mech";
+            }
+            add("proxy_mech", std::string(needs_login_plugin));
+            add("proxymap_tls", policy);
+        }
+        add("proxymap_source", pool);
+        return Done{};
+    }
+
+    // MUST: mail waits, and a login fails, rather than leave with less protection than its policy
+    // demands.
+    Result<Done> check_tls_policy(const std::string &name)
+    {
+        if (name.empty())
+            return Done{};
+        const Tls_policy *policy = settings_.find_tls_policy(name);
+        if (policy == nullptr)
+            return refuse("asks for TLS policy " + name + ", but there is no section tls_policy " +
+                          name + " { } in " + settings_.path);
+        const Merged_field &field = merged_[Field_id::tls];
+        const std::string &tls = field ? field.value() : settings_.default_tls;
+        if (policy->require && tls == "no")
+            return refuse("asks for TLS policy " + name + ", which requires TLS, but has tls=no");
+        if (!policy->any_cert && tls.ends_with("any-cert"))
+            return refuse("has tls=" + tls + ", but its TLS policy " + name +
+                          " does not say any_cert = yes");
+        if (login_.service != Service::lmtp)
+            return Done{};
+        const std::string beyond = not_enforceable_by_lmtp(*policy);
+        if (!beyond.empty())
+            return refuse("asks for TLS policy " + name + ", of which LMTP cannot enforce " +
+                          beyond + ": it has no login process");
         return Done{};
     }
 

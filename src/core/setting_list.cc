@@ -4,31 +4,24 @@
 // map.
 #include "setting_list.h"
 
+#include "conf_value.h"
 #include "key.h"
 #include "text.h"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace proxymap {
 
 namespace {
 
-Error must_be(const std::string &what)
-{
-    return Error{"it must be " + what};
-}
-
 template <typename Number>
 Result<Done> set_time(std::string_view value, std::string_view least, std::string_view most,
                       Number *time_r)
 {
-    Result<std::uint64_t> msecs = parse_time(value);
+    Result<std::uint64_t> msecs = parse_time_between(value, least, most);
     if (!msecs)
         return msecs.error();
-    if (*msecs < *parse_time(least) || *msecs > *parse_time(most))
-        return must_be(std::string(least) + " to " + std::string(most));
     *time_r = static_cast<Number>(*msecs);
     return Done{};
 }
@@ -42,27 +35,6 @@ Result<Done> set_size(std::string_view value, std::string_view least, std::strin
     if (*bytes < *parse_size(least) || *bytes > *parse_size(most))
         return must_be(std::string(least) + " to " + std::string(most));
     *bytes_r = *bytes;
-    return Done{};
-}
-
-Result<Done> set_number(std::string_view value, std::uint32_t least, std::uint32_t most,
-                        std::uint32_t *number_r)
-{
-    std::uint32_t number = 0;
-    auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size() || number < least ||
-        number > most)
-        return must_be("a whole number from " + std::to_string(least) + " to " +
-                       std::to_string(most));
-    *number_r = number;
-    return Done{};
-}
-
-Result<Done> set_bool(std::string_view value, bool *bool_r)
-{
-    if (value != "yes" && value != "no")
-        return must_be("yes or no");
-    *bool_r = value == "yes";
     return Done{};
 }
 
@@ -219,7 +191,7 @@ constexpr std::array table = {
     Setting{{"require_seal", "bool", "no", "auth, tool",
              "whether a record from memcached without a valid seal is refused"},
             [](Settings &settings, std::string_view value) {
-                return set_bool(value, &settings.require_seal);
+                return assign(parse_yes_no(value), &settings.require_seal);
             }},
     // ---- logins
     Setting{{"verify", "one of: backend | map | none", "backend", "auth",
@@ -284,7 +256,7 @@ constexpr std::array table = {
     Setting{{"breaker_failures", "number", "3", "auth",
              "failures in a row after which a memcached server is left alone for a while"},
             [](Settings &settings, std::string_view value) {
-                return set_number(value, 1, 100, &settings.breaker_failures);
+                return assign(parse_number(value, 1, 100), &settings.breaker_failures);
             }},
     Setting{
         {"breaker_pause", "time", "1s", "auth", "how long a memcached server is then left alone"},

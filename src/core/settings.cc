@@ -5,11 +5,12 @@
 // together are all errors, each one sentence with file and line.
 #include "settings.h"
 
+#include "conf_value.h"
 #include "setting_list.h"
 #include "text.h"
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 namespace proxymap {
 
@@ -24,49 +25,42 @@ const Setting *find_setting(std::string_view name)
     return nullptr;
 }
 
-// Levenshtein's; `from` is cut to a length that no setting has.
-std::size_t edit_distance(std::string_view from, std::string_view to)
+std::vector<std::string_view> setting_names()
 {
-    from = from.substr(0, 64);
-    std::vector<std::size_t> row(to.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < from.size(); i++) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < to.size(); j++) {
-            std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
-        }
-    }
-    return row.back();
+    std::vector<std::string_view> names;
+    for (const Setting &setting : settings_table())
+        names.push_back(setting.info.name);
+    return names;
 }
 
-Error unknown_setting(const std::string &name)
+template <typename Section>
+const Section *find_named(const std::vector<Section> &sections, std::string_view name)
 {
-    constexpr std::size_t likely_typo = 3;
-    const Setting *nearest = nullptr;
-    std::size_t least = likely_typo + 1;
-    std::string all;
-    for (const Setting &setting : settings_table()) {
-        std::size_t distance = edit_distance(name, setting.info.name);
-        if (distance < least) {
-            least = distance;
-            nearest = &setting;
-        }
-        all += (all.empty() ? "" : ", ") + std::string(setting.info.name);
-    }
-    std::string message = "unknown setting " + quote(name);
-    if (nearest != nullptr)
-        return Error{message + ": did you mean " + std::string(nearest->info.name) + "?"};
-    return Error{message + ": allowed are " + all};
+    auto found = std::find_if(sections.begin(), sections.end(),
+                              [&](const Section &section) { return section.name == name; });
+    return found == sections.end() ? nullptr : &*found;
 }
 
-bool has_section(const Conf_section &file, std::string_view type, const std::string &name)
+Result<Done> read_sections(const Conf_section &file, Settings *settings)
 {
-    return std::any_of(
-        file.sections.begin(), file.sections.end(),
-        [&](const Conf_section &section) { return section.type == type && section.name == name; });
+    for (const Conf_section &section : file.sections) {
+        if (section.type == "tls_policy") {
+            Result<Tls_policy> policy = parse_tls_policy(section, settings->path);
+            if (!policy)
+                return policy.error();
+            settings->tls_policies.push_back(std::move(*policy));
+        } else if (section.type == "source_pool") {
+            Result<Source_pool> pool = parse_source_pool(section, settings->path);
+            if (!pool)
+                return pool.error();
+            settings->source_pools.push_back(std::move(*pool));
+        } else {
+            return conf_error(settings->path, section.line,
+                              "unknown section " + quote(section.type) +
+                                  ": allowed are tls_policy NAME { } and source_pool NAME { }");
+        }
+    }
+    return Done{};
 }
 
 // What no single value shows. Blames the line of `setting`, which is in the file: the defaults go
@@ -91,13 +85,13 @@ Result<Done> check_together(const Settings &settings, const Conf_section &file)
         return blame("verify", "verify = map checks the record's field password, so allow_fields "
                                "must name password");
     if (!settings.default_tls_policy.empty() &&
-        !has_section(file, "tls_policy", settings.default_tls_policy))
+        settings.find_tls_policy(settings.default_tls_policy) == nullptr)
         return blame("default_tls_policy", "default_tls_policy names " +
                                                settings.default_tls_policy +
                                                ", but there is no section tls_policy " +
                                                settings.default_tls_policy + " { } in this file");
     if (!settings.default_source_pool.empty() &&
-        !has_section(file, "source_pool", settings.default_source_pool))
+        settings.find_source_pool(settings.default_source_pool) == nullptr)
         return blame("default_source_pool", "default_source_pool names " +
                                                 settings.default_source_pool +
                                                 ", but there is no section source_pool " +
@@ -106,6 +100,16 @@ Result<Done> check_together(const Settings &settings, const Conf_section &file)
 }
 
 } // namespace
+
+const Tls_policy *Settings::find_tls_policy(std::string_view wanted) const
+{
+    return find_named(tls_policies, wanted);
+}
+
+const Source_pool *Settings::find_source_pool(std::string_view wanted) const
+{
+    return find_named(source_pools, wanted);
+}
 
 Result<Settings> parse_settings(std::string_view text, const std::string &path)
 {
@@ -124,18 +128,15 @@ Result<Settings> parse_settings(std::string_view text, const std::string &path)
     for (const Conf_entry &entry : file->entries) {
         const Setting *setting = find_setting(entry.name);
         if (setting == nullptr)
-            return conf_error(path, entry.line, unknown_setting(entry.name).message);
+            return conf_error(path, entry.line,
+                              unknown_setting(entry.name, setting_names()).message);
         if (Result<Done> done = setting->set(settings, entry.value); !done)
             return conf_error(path, entry.line,
                               entry.name + " = " + quote(entry.value) + ": " +
                                   done.error().message);
     }
-    for (const Conf_section &section : file->sections) {
-        if (section.type != "tls_policy" && section.type != "source_pool")
-            return conf_error(path, section.line,
-                              "unknown section " + quote(section.type) +
-                                  ": allowed are tls_policy NAME { } and source_pool NAME { }");
-    }
+    if (Result<Done> done = read_sections(*file, &settings); !done)
+        return done.error();
     if (Result<Done> done = check_together(settings, *file); !done)
         return done.error();
     for (Store_address &store : settings.stores) {

@@ -6,6 +6,8 @@
 #include "field.h"
 #include "record.h"
 #include "result.h"
+#include "source_pool.h"
+#include "tls_policy.h"
 
 #include <cstdint>
 #include <set>
@@ -57,6 +59,12 @@ struct Settings {
     // limits
     std::uint64_t cache_size = 64ULL << 20U; // bytes
     std::uint32_t breaker_failures = 3;
+    // sections, in the order of the file
+    std::vector<Tls_policy> tls_policies;
+    std::vector<Source_pool> source_pools;
+
+    const Tls_policy *find_tls_policy(std::string_view wanted) const;   // null when there is none
+    const Source_pool *find_source_pool(std::string_view wanted) const; // null when there is none
 };
 
 // One line of documentation for each setting; the order is the manual's.
@@ -69,9 +77,7 @@ struct Setting_info {
 };
 const std::vector<Setting_info> &setting_list();
 
-// Text of a settings file. The sections `tls_policy NAME {}` and `source_pool NAME {}` are the
-// login plugin's: their names are checked here, their contents there. Every error is "path:line:
-// ..." and says what is allowed.
+// Text of a settings file. Every error is "path:line: ..." and says what is allowed.
 Result<Settings> parse_settings(std::string_view text, const std::string &path);
 Result<Settings> read_settings(const std::string &path);
 

@@ -275,8 +275,6 @@ Passdb_proxymap::Decision Passdb_proxymap::decide(const Login_request &login,
 std::string Passdb_proxymap::why_not_sendable(const Login_request &login, const Route &route) const
 {
     const Auth_request &request = login.request;
-    if (has_field(route, "proxymap_tls"))
-        return "it asks for a TLS policy, and nothing in this version enforces one";
     if (!request.authenticates())
         return {};
     if (route.own_credential)
@@ -376,7 +374,8 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
         return {Verdict::user_disabled};
     if (request.mechanism() == Mechanism_class::bearer && route.bearer_mech &&
         !route.own_credential)
-        request.set_field("proxy_mech", route.bearer_mech_name);
+        request.set_field(has_field(route, "proxymap_tls") ? "proxymap_mech" : "proxy_mech",
+                          route.bearer_mech_name);
     if (settings_.verify == Verify::map && !route.own_credential && request.authenticates() &&
         !request.has_client_password() && request.mechanism() == Mechanism_class::other)
         request.set_field("pass", plaintext_of(route.password));

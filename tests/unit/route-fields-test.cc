@@ -3,7 +3,15 @@
 
 using namespace proxymap;
 
-TEST_GROUP_BASE(route_fields, Resolving){};
+TEST_GROUP_BASE(route_fields, Resolving){
+    void policy(const std::string &name){settings.tls_policies.emplace_back().name = name;
+}
+void pool(const std::string &name)
+{
+    settings.source_pools.emplace_back().name = name;
+}
+}
+;
 
 TEST(route_fields, a_service_beats_the_general_and_a_record_beats_its_backend)
 {
@@ -30,12 +38,15 @@ TEST(route_fields, they_come_in_a_documented_order)
               "proxy_not_trusted=yes proxy_nopipelining=yes proxy_host_immediate_failure_after=30s "
               "proxy_refresh=20s proxy_timeout=10s proxy_mech=PLAIN tls=ssl pass=secret master=m "
               "destuser=x protocol=lmtp port=993 hostip=10.0.0.1 host=b1");
+    policy("strict");
+    pool("out");
     STRCMP_EQUAL("host=b1 hostip=10.0.0.1 port=993 destuser=x master=m pass=secret ssl=yes "
-                 "proxy_mech=PLAIN proxy_timeout=10 proxy_refresh=20 "
+                 "proxymap_mech=PLAIN proxy_timeout=10 proxy_refresh=20 "
                  "proxy_host_immediate_failure_after=30s proxy_nopipelining=y proxy_not_trusted=y "
                  "proxy_noauth=y proxy_redirect_reauth=y proxy_no_multiplex=y reason=why user=jim "
                  "allow_nets=10.0.0.0/8 allow_real_nets=10.0.0.0/8 delay_until=17 nologin=y "
-                 "forward_c=3 event_b=2 user_a=1 proxymap_tls=strict proxymap_source=out",
+                 "forward_c=3 event_b=2 user_a=1 proxy_mech=NEEDS-LOGIN-PROXY-EXT "
+                 "proxymap_tls=strict proxymap_source=out",
                  fields().c_str());
 }
 
@@ -90,30 +101,91 @@ TEST(route_fields, tls_becomes_what_dovecot_calls_it)
 
 TEST(route_fields, settings_fill_in_policy_and_source)
 {
+    for (const char *name : {"strict", "other"})
+        policy(name);
+    for (const char *name : {"out", "in"})
+        pool(name);
+    settings.default_tls = "ssl";
     settings.default_tls_policy = "strict";
     settings.default_source_pool = "out";
     map.holds("user john host=b");
-    STRCMP_EQUAL("host=b proxymap_tls=strict proxymap_source=out", fields().c_str());
+    STRCMP_EQUAL("host=b ssl=yes proxy_mech=NEEDS-LOGIN-PROXY-EXT proxymap_tls=strict "
+                 "proxymap_source=out",
+                 fields().c_str());
     map.holds("user john host=b tls_policy=other source=in");
-    STRCMP_EQUAL("host=b proxymap_tls=other proxymap_source=in", fields().c_str());
+    STRCMP_EQUAL("host=b ssl=yes proxy_mech=NEEDS-LOGIN-PROXY-EXT proxymap_tls=other "
+                 "proxymap_source=in",
+                 fields().c_str());
 }
 
-TEST(route_fields, lmtp_gets_no_field_of_the_login_plugin)
+TEST(route_fields, a_policy_or_pool_that_no_section_has_is_unavailable)
 {
+    policy("strict");
+    pool("out");
+    settings.path = "/etc/x";
+    map.holds("user john host=b tls=ssl tls_policy=out");
+    STRCMP_EQUAL("record user john asks for TLS policy out, but there is no section tls_policy "
+                 "out { } in /etc/x",
+                 why_unavailable().c_str());
+    map.holds("user john host=b source=strict");
+    STRCMP_EQUAL("record user john asks for source pool strict, but there is no section "
+                 "source_pool strict { } in /etc/x",
+                 why_unavailable().c_str());
+}
+
+TEST(route_fields, a_policy_that_requires_tls_gets_no_route_without)
+{
+    policy("strict");
+    map.holds("user john host=b tls_policy=strict");
+    STRCMP_EQUAL("record user john asks for TLS policy strict, which requires TLS, but has tls=no",
+                 why_unavailable().c_str());
+    settings.tls_policies[0].require = false;
+    STRCMP_EQUAL("host=b proxy_mech=NEEDS-LOGIN-PROXY-EXT proxymap_tls=strict", fields().c_str());
+}
+
+TEST(route_fields, any_cert_needs_a_policy_that_says_so)
+{
+    policy("strict");
+    map.holds("user john host=b tls=starttls-any-cert tls_policy=strict");
+    STRCMP_EQUAL("record user john has tls=starttls-any-cert, but its TLS policy strict does not "
+                 "say any_cert = yes",
+                 why_unavailable().c_str());
+    settings.tls_policies[0].any_cert = true;
+    STRCMP_EQUAL("host=b starttls=any-cert proxy_mech=NEEDS-LOGIN-PROXY-EXT proxymap_tls=strict",
+                 fields().c_str());
+}
+
+TEST(route_fields, lmtp_gets_no_field_of_the_login_plugin_but_the_route_keeps_its_pool)
+{
+    for (const char *name : {"out", "in"})
+        pool(name);
     settings.default_source_pool = "out";
     map.holds("user john host=b source=in");
     STRCMP_EQUAL("host=b", fields("john", Service::lmtp).c_str());
+    STRCMP_EQUAL("in", route("john", Service::lmtp).source_pool.c_str());
+    STRCMP_EQUAL("", route().source_pool.c_str());
 }
 
-TEST(route_fields, lmtp_with_a_tls_policy_is_unavailable_for_nobody_would_enforce_it)
+TEST(route_fields, lmtp_with_a_policy_that_it_cannot_enforce_is_unavailable)
 {
-    map.holds("user john host=b tls_policy=strict");
-    STRCMP_EQUAL(
-        "record user john asks for TLS policy strict, which LMTP cannot enforce: it has no "
-        "login process",
-        why_unavailable("john", Service::lmtp).c_str());
-    map.holds("user john host=b");
+    policy("strict");
+    settings.tls_policies[0].ca_file = "/etc/ca.pem";
+    map.holds("user john host=b tls=ssl tls_policy=strict");
+    STRCMP_EQUAL("record user john asks for TLS policy strict, of which LMTP cannot enforce "
+                 "ca_file: it has no login process",
+                 why_unavailable("john", Service::lmtp).c_str());
+    map.holds("user john host=b tls=ssl");
     settings.default_tls_policy = "strict";
+    why_unavailable("john", Service::lmtp);
+}
+
+TEST(route_fields, lmtp_with_a_policy_that_asks_for_tls_alone_gets_it)
+{
+    policy("encrypted");
+    settings.tls_policies[0].any_cert = true;
+    map.holds("user john host=b tls=starttls-any-cert tls_policy=encrypted");
+    STRCMP_EQUAL("host=b starttls=any-cert", fields("john", Service::lmtp).c_str());
+    map.holds("user john host=b tls_policy=encrypted");
     why_unavailable("john", Service::lmtp);
 }
 

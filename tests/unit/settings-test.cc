@@ -118,8 +118,8 @@ TEST(settings, each_setting_reaches_its_field)
                                  "cache_stale_ttl = 2d\n"
                                  "breaker_failures = 5\n"
                                  "breaker_pause = 2s\n"
-                                 "tls_policy strict {\n whatever = 1\n}\n"
-                                 "source_pool out {\n}\n");
+                                 "tls_policy strict {\n any_cert = yes\n}\n"
+                                 "source_pool out {\n addresses = 10.0.0.1\n}\n");
     STRCMP_EQUAL("fleet", settings.name_space.c_str());
     STRCMP_EQUAL("/srv/map", settings.table.c_str());
     CHECK(settings.table_max_size == 2ULL << 30U);
@@ -147,6 +147,12 @@ TEST(settings, each_setting_reaches_its_field)
     LONGS_EQUAL(172'800'000, settings.cache_stale_ttl);
     LONGS_EQUAL(5, settings.breaker_failures);
     LONGS_EQUAL(2000, settings.breaker_pause);
+    LONGS_EQUAL(1, settings.tls_policies.size());
+    CHECK(settings.find_tls_policy("strict")->any_cert);
+    CHECK(settings.find_tls_policy("out") == nullptr);
+    LONGS_EQUAL(1, settings.source_pools.size());
+    LONGS_EQUAL(1, settings.find_source_pool("out")->words.size());
+    CHECK(settings.find_source_pool("strict") == nullptr);
 }
 
 TEST(settings, a_typo_is_answered_with_the_nearest_name)
@@ -301,18 +307,21 @@ TEST(settings, verify_map_needs_the_field_that_it_checks)
 
 TEST(settings, a_default_policy_or_pool_needs_its_section)
 {
-    CHECK(refusal("default_tls_policy = a\nsource_pool a {\n}\n")
+    CHECK(refusal("default_tls_policy = a\nsource_pool a {\n addresses = h\n}\n")
               .starts_with("/etc/x:1: default_tls_policy names a"));
     CHECK(refusal("default_source_pool = a").starts_with("/etc/x:1: default_source_pool names a"));
 }
 
-TEST(settings, sections_of_the_login_plugin_are_accepted_and_others_are_not)
+TEST(settings, sections_are_checked_as_a_whole_and_others_are_refused)
 {
-    parsed("tls_policy a {\n x = 1\n}\nsource_pool a {\n y = 2\n}\n");
+    CHECK(refusal("tls_policy a {\n x = 1\n}\n")
+              .starts_with("/etc/x:2: tls_policy a: unknown setting \"x\""));
+    CHECK(refusal("\nsource_pool a {\n}\n").starts_with("/etc/x:2: source_pool a: addresses is"));
     STRCMP_EQUAL("/etc/x:1: unknown section \"credential\": allowed are tls_policy NAME { } and "
                  "source_pool NAME { }",
                  refusal("credential a {\n}\n").c_str());
-    CHECK(contains(refusal("tls_policy a {\n}\ntls_policy a {\n}\n"), "given twice"));
+    CHECK(contains(refusal("tls_policy a {\n any_cert = yes\n}\ntls_policy a {\n}\n"),
+                   "given twice"));
 }
 
 TEST(settings, an_error_never_shows_more_than_the_beginning_of_a_value)
@@ -363,6 +372,41 @@ TEST(settings, the_sample_is_read_as_it_is_and_with_each_setting_uncommented)
         sample.erase(at + 1, 1);
     }
     parsed(sample);
+}
+
+TEST(settings, manual_and_sample_have_every_setting_of_a_section_with_its_default)
+{
+    const auto manual = source_file("man/proxymap.conf.ext.5");
+    const auto sample = source_file("conf.d/proxymap.conf.ext");
+    auto infos = tls_policy_settings();
+    for (const auto &info : source_pool_settings())
+        infos.push_back(info);
+    for (const auto &info : infos) {
+        const std::string name(info.name);
+        const std::string shown =
+            info.default_value.empty() ? "empty" : std::string(info.default_value);
+        const auto heading = "\n.BR " + name + " \" (default: " + shown + ")\"\n";
+        CHECK_TEXT(contains(manual, heading), ("the manual lacks" + heading).c_str());
+        CHECK_TEXT(contains(sample, "  " + name + " = ") || contains(sample, "  #" + name + " = "),
+                   ("the sample lacks " + name).c_str());
+    }
+}
+
+TEST(settings, the_samples_sections_are_right_when_they_are_uncommented)
+{
+    std::istringstream lines(source_file("conf.d/proxymap.conf.ext"));
+    std::string text;
+    bool inside = false;
+    for (std::string line; std::getline(lines, line);) {
+        inside = inside || line.starts_with("#tls_policy ") || line.starts_with("#source_pool ");
+        if (inside)
+            text += line.substr(1) + "\n";
+        inside = inside && line != "#}";
+    }
+    const auto settings = parsed(text);
+    STRCMP_EQUAL("/etc/dovecot/backend-ca.pem",
+                 settings.find_tls_policy("strict")->ca_file.c_str());
+    LONGS_EQUAL(4, settings.find_source_pool("out")->words.size());
 }
 
 TEST(settings, every_setting_is_documented_in_one_sentence)
