@@ -4,8 +4,7 @@
 #include "lookups.h"
 
 #include <array>
-#include <list>
-#include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -19,17 +18,42 @@ constexpr unsigned max_rounds = 4;
 // Beyond this many unanswered lookups a new one is unavailable at once: memory stays bounded.
 constexpr std::size_t max_pending = 20'000;
 
-// What one lookup has been told by the stores so far. Holds its records, so that they outlive
-// their cache entries.
-struct Told {
+struct Lookup;
+using Lookup_ref = std::shared_ptr<Lookup>;
+
+// One key on its way. Who waits for it keeps it when it has landed: it holds the record, which so
+// outlives its cache entry.
+struct Flight {
     Key key;
     Answer answer;
+    std::vector<Lookup_ref> waiters; // none: a refresh
+    bool landed = false;
+};
+using Flight_ref = std::shared_ptr<Flight>;
+using Flights = std::vector<Flight_ref>;
+
+struct Flight_order {
+    using is_transparent = void;
+    bool operator()(const Flight_ref &a, const Flight_ref &b) const { return a->key < b->key; }
+    bool operator()(const Flight_ref &a, const Key &b) const { return a->key < b; }
+    bool operator()(const Key &a, const Flight_ref &b) const { return a < b->key; }
+};
+
+// One login that waits.
+struct Lookup {
+    std::string user;
+    Service service;
+    std::uint64_t deadline;
+    Lookups::Callback callback;
+    Flights told;                // what the stores have said so far
+    std::size_t waiting_for = 0; // keys in flight
+    unsigned rounds = 0;
 };
 
 // The cache with the answers of this lookup laid over it.
 class Lookup_view final : public View {
   public:
-    Lookup_view(Cache &cache, std::uint64_t now, const std::vector<Told> *told)
+    Lookup_view(Cache &cache, std::uint64_t now, const Flights *told)
         : cache_(cache), now_(now), told_(told)
     {
     }
@@ -66,9 +90,9 @@ class Lookup_view final : public View {
     bool fill(Slot &slot)
     {
         if (told_ != nullptr) {
-            for (const Told &told : *told_) {
-                if (told.key.kind == slot.kind && told.key.name == slot.name)
-                    return fill_told(slot, told);
+            for (const Flight_ref &told : *told_) {
+                if (told->key.kind == slot.kind && told->key.name == slot.name)
+                    return fill_told(slot, told->answer);
             }
         }
         Cache_hit hit;
@@ -80,9 +104,8 @@ class Lookup_view final : public View {
         return true;
     }
 
-    bool fill_told(Slot &slot, const Told &told)
+    bool fill_told(Slot &slot, const Answer &answer)
     {
-        const Answer &answer = told.answer;
         if (!answer.why.empty())
             outage_ = answer.why;
         if (answer.outcome != Outcome::unavailable) {
@@ -101,7 +124,7 @@ class Lookup_view final : public View {
 
     Cache &cache_;
     std::uint64_t now_;
-    const std::vector<Told> *told_;
+    const Flights *told_;
     std::array<Slot, max_keys> slots_;
     std::size_t used_ = 0;
     bool used_stale_ = false;
@@ -125,24 +148,11 @@ std::string_view to_string(Cache_use use)
 }
 
 struct Lookups::Impl {
-    // One login that waits.
-    struct Lookup {
-        std::string user;
-        Service service;
-        std::uint64_t deadline;
-        Callback callback;
-        std::vector<Told> told;
-        std::size_t waiting_for = 0; // keys in flight
-        unsigned rounds = 0;
-        std::string store;
-    };
-    using Lookup_ref = std::shared_ptr<Lookup>;
-
     const Settings &settings;
     const Credentials &credentials;
     Loop &loop;
     Cache cache;
-    std::map<Key, std::vector<Lookup_ref>> flights; // no waiters: a refresh
+    std::set<Flight_ref, Flight_order> flights;
     std::size_t pending = 0;
     bool closing = false;
     std::unique_ptr<Loop::Watch> soon;
@@ -167,11 +177,12 @@ struct Lookups::Impl {
     }
 
     bool from_cache(const Login &login, Lookup_result *result_r);
-    void start(const Login &login, Callback callback);
+    std::vector<Key> needed_for(const Login &login);
+    void start(const Login &login, const std::vector<Key> &needed, Callback callback);
     void run(const Lookup_ref &lookup);
     void ask(const Lookup_ref &lookup, const std::vector<Key> &keys);
-    void fetch(std::vector<Key> keys, std::uint64_t deadline);
-    void on_answer(const Key &key, const Answer &answer);
+    void fetch(Flights asked, std::uint64_t deadline);
+    void land(const Flight_ref &flight, Answer answer);
     void forget_miss(const Key &key);
     void refresh(const std::vector<Key> &keys);
     void finish(const Lookup_ref &lookup, const Lookup_result &result);
@@ -190,20 +201,23 @@ bool Lookups::Impl::from_cache(const Login &login, Lookup_result *result_r)
     return true;
 }
 
-void Lookups::Impl::start(const Login &login, Callback callback)
+std::vector<Key> Lookups::Impl::needed_for(const Login &login)
+{
+    Lookup_view view(cache, monotonic_ms(), nullptr);
+    return resolve(login, view, settings, credentials).needed;
+}
+
+void Lookups::Impl::start(const Login &login, const std::vector<Key> &needed, Callback callback)
 {
     auto lookup = std::make_shared<Lookup>();
     lookup->user = login.user;
     lookup->service = login.service;
     lookup->deadline = monotonic_ms() + settings.lookup_timeout;
     lookup->callback = std::move(callback);
-    lookup->told.reserve(max_keys);
     pending++;
 
-    Lookup_view view(cache, monotonic_ms(), nullptr);
-    Resolution resolution = resolve({lookup->user, lookup->service}, view, settings, credentials);
-    if (pending <= max_pending && resolution.state == Resolution::State::need_more) {
-        ask(lookup, resolution.needed);
+    if (pending <= max_pending && !needed.empty()) {
+        ask(lookup, needed);
         return;
     }
     // Decided by the cache after all, or too many: answered from the loop, as promised.
@@ -231,12 +245,13 @@ void Lookups::Impl::run(const Lookup_ref &lookup)
         result.resolution = resolve({lookup->user, lookup->service}, view, settings, credentials);
         result.cache = view.used_stale() ? Cache_use::stale : Cache_use::miss;
         result.outage = view.outage();
-        needed = result.resolution.needed;
+        needed = std::move(result.resolution.needed);
     }
     if (result.resolution.state == Resolution::State::decided) {
         if (result.resolution.outcome == Outcome::found)
             result.resolution.route.stale = result.cache == Cache_use::stale;
-        result.store = lookup->store;
+        if (!lookup->told.empty())
+            result.store = lookup->told.back()->answer.store;
         finish(lookup, result);
     } else if (closing) {
         finish_unavailable(lookup, "shutting down");
@@ -246,10 +261,11 @@ void Lookups::Impl::run(const Lookup_ref &lookup)
         // The names were answered in time, the backend is not known any more: fall back on what
         // the cache remembers of it.
         for (const Key &key : needed) {
-            Answer answer;
-            answer.why =
+            auto late = std::make_shared<Flight>();
+            late->key = key;
+            late->answer.why =
                 "no time was left to look up " + std::string(to_string(key.kind)) + " " + key.name;
-            lookup->told.push_back({key, std::move(answer)});
+            lookup->told.push_back(std::move(late));
         }
         lookup->rounds++;
         run(lookup);
@@ -261,54 +277,60 @@ void Lookups::Impl::run(const Lookup_ref &lookup)
 void Lookups::Impl::ask(const Lookup_ref &lookup, const std::vector<Key> &keys)
 {
     lookup->rounds++;
-    std::vector<Key> to_fetch;
+    Flights to_fetch;
     for (const Key &key : keys) {
-        auto [flight, is_new] = flights.try_emplace(key);
-        flight->second.push_back(lookup);
+        auto known = flights.find(key);
+        if (known == flights.end()) {
+            auto flight = std::make_shared<Flight>();
+            flight->key = key;
+            known = flights.insert(std::move(flight)).first;
+            to_fetch.push_back(*known);
+        }
+        (*known)->waiters.push_back(lookup);
         lookup->waiting_for++;
-        if (is_new)
-            to_fetch.push_back(key);
     }
     if (!to_fetch.empty())
         fetch(std::move(to_fetch), lookup->deadline);
 }
 
-void Lookups::Impl::fetch(std::vector<Key> keys, std::uint64_t deadline)
+void Lookups::Impl::fetch(Flights asked, std::uint64_t deadline)
 {
-    std::vector<Key> asked = keys;
+    std::vector<Key> keys;
+    keys.reserve(asked.size());
+    for (const Flight_ref &flight : asked)
+        keys.push_back(flight->key);
     try {
-        stores->get(std::move(keys), deadline, [this, asked](const std::vector<Answer> &answers) {
+        stores->get(std::move(keys), deadline, [this, asked](std::vector<Answer> answers) {
             for (std::size_t i = 0; i < asked.size(); i++)
-                on_answer(asked[i], answers[i]);
+                land(asked[i], std::move(answers[i]));
         });
     } catch (const std::exception &error) {
         // Out of memory, or of threads. A flight that never lands would keep all later logins
         // waiting.
         Answer answer;
         answer.why = error.what();
-        for (const Key &key : asked)
-            on_answer(key, answer);
+        for (const Flight_ref &flight : asked)
+            land(flight, answer);
     }
 }
 
-void Lookups::Impl::on_answer(const Key &key, const Answer &answer)
+void Lookups::Impl::land(const Flight_ref &flight, Answer answer)
 {
-    if (answer.outcome == Outcome::found)
-        cache.put_found(key.kind, key.name, answer.record, monotonic_ms());
-    else if (answer.outcome == Outcome::missing)
+    if (flight->landed) // a store that threw, and then answered all the same
+        return;
+    flight->landed = true;
+    flight->answer = std::move(answer);
+    const Key &key = flight->key;
+    if (flight->answer.outcome == Outcome::found)
+        cache.put_found(key.kind, key.name, flight->answer.record, monotonic_ms());
+    else if (flight->answer.outcome == Outcome::missing)
         cache.put_missing(key.kind, key.name, monotonic_ms());
-    else if (answer.present)
+    else if (flight->answer.present)
         forget_miss(key);
 
-    auto flight = flights.find(key);
-    if (flight == flights.end())
-        return;
-    std::vector<Lookup_ref> waiters = std::move(flight->second);
     flights.erase(flight);
-    for (const Lookup_ref &lookup : waiters) {
-        lookup->told.push_back({key, answer});
-        if (!answer.store.empty())
-            lookup->store = answer.store;
+    for (const Lookup_ref &lookup : std::exchange(flight->waiters, {})) {
+        lookup->told.push_back(flight);
         if (--lookup->waiting_for == 0)
             run(lookup);
     }
@@ -325,10 +347,13 @@ void Lookups::Impl::forget_miss(const Key &key)
 // Fetches ahead of expiry; nobody waits for it.
 void Lookups::Impl::refresh(const std::vector<Key> &keys)
 {
-    std::vector<Key> to_fetch;
+    Flights to_fetch;
     for (const Key &key : keys) {
-        if (flights.size() < max_pending && flights.try_emplace(key).second)
-            to_fetch.push_back(key);
+        if (flights.size() >= max_pending || flights.contains(key))
+            continue;
+        auto flight = std::make_shared<Flight>();
+        flight->key = key;
+        to_fetch.push_back(*flights.insert(std::move(flight)).first);
     }
     if (!to_fetch.empty())
         fetch(std::move(to_fetch), monotonic_ms() + settings.lookup_timeout);
@@ -365,7 +390,12 @@ bool Lookups::from_cache(const Login &login, Lookup_result *result_r)
 
 void Lookups::start(const Login &login, Callback callback)
 {
-    impl_->start(login, std::move(callback));
+    impl_->start(login, impl_->needed_for(login), std::move(callback));
+}
+
+void Lookups::start(const Login &login, const std::vector<Key> &needed, Callback callback)
+{
+    impl_->start(login, needed, std::move(callback));
 }
 
 Cache_stats Lookups::cache_stats() const

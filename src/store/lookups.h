@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace proxymap {
 
@@ -49,6 +50,8 @@ class Lookups {
     // Asks the stores for what the cache does not know; answers by the deadline
     // (settings.lookup_timeout), whatever the stores do. The login's strings are copied.
     void start(const Login &login, Callback callback);
+    // The same, right after from_cache() has said no: needed is what its resolution left there.
+    void start(const Login &login, const std::vector<Key> &needed, Callback callback);
 
     Cache_stats cache_stats() const;
 

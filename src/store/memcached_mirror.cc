@@ -16,6 +16,9 @@ namespace proxymap {
 
 namespace {
 
+// Batches kept for the worker to free; more are freed here.
+constexpr std::size_t max_used = 8;
+
 class Memcached_mirror final : public Store {
   public:
     Memcached_mirror(const Mirror_config &config, Loop &loop, Newest_position &newest);
@@ -34,6 +37,7 @@ class Memcached_mirror final : public Store {
     };
 
     Result<Done> start_worker();
+    void submit();
     void worker_has_news();
     void requests_expired(std::vector<Request> requests);
     void note_failure(const std::string &why);
@@ -41,9 +45,9 @@ class Memcached_mirror final : public Store {
     // Last of all, and static: a callback may destroy the mirror.
     static void call_back(std::vector<Answered> answered);
 
-    std::vector<Answer> unavailable(const std::vector<Key> &keys, const std::string &why) const;
-    std::vector<Answer> answers(const Request &request, const Completion &completion,
-                                const Mirror_verdict &verdict) const;
+    std::vector<Answer> unavailable(std::size_t count, const std::string &why) const;
+    std::vector<Answer> answers(const std::vector<Key> &keys, const std::size_t *slots,
+                                const Batch &batch, const Mirror_verdict &verdict) const;
     Answer answer(const Key &key, const Slot &slot, const Mirror_verdict &verdict) const;
 
     const Mirror_config config_;
@@ -55,6 +59,10 @@ class Memcached_mirror final : public Store {
     Pending_requests pending_;
     std::unique_ptr<Memcached_worker> worker_; // null until the first get()
     std::unique_ptr<Loop::Watch> news_watch_;
+    // Handed to the worker once in a turn of the loop: waking it costs more than a lookup.
+    std::vector<Memcached_worker::Request> unsent_;
+    std::vector<Batch> used_;
+    std::unique_ptr<Loop::Watch> submit_soon_; // while there is something unsent
 };
 
 Memcached_mirror::Memcached_mirror(const Mirror_config &config, Loop &loop, Newest_position &newest)
@@ -66,16 +74,18 @@ Memcached_mirror::Memcached_mirror(const Mirror_config &config, Loop &loop, Newe
 
 Memcached_mirror::~Memcached_mirror()
 {
+    submit_soon_.reset();
     news_watch_.reset();
     worker_.reset();
     for (auto &request : pending_.take_all()) {
-        request.callback(unavailable(request.keys, "the lookup was ended"));
+        request.callback(unavailable(request.key_count, "the lookup was ended"));
     }
 }
 
 void Memcached_mirror::get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback)
 {
     Request request;
+    request.key_count = keys.size();
     request.asked = monotonic_ms();
     request.deadline = deadline;
     request.callback = std::move(callback);
@@ -85,14 +95,21 @@ void Memcached_mirror::get(std::vector<Key> keys, std::uint64_t deadline, Answer
         request.refusal = started.error().message;
     }
     if (!request.refusal.empty()) {
-        request.keys = std::move(keys);
         request.deadline = request.asked;
         pending_.add(std::move(request));
         return;
     }
-    request.keys = keys;
     const auto id = pending_.add(std::move(request));
-    worker_->submit({id, std::move(keys), deadline});
+    unsent_.push_back({id, std::move(keys), deadline});
+    if (!submit_soon_) {
+        submit_soon_ = loop_.after(0, [this] { submit(); });
+    }
+}
+
+void Memcached_mirror::submit()
+{
+    submit_soon_.reset();
+    worker_->submit(std::exchange(unsent_, {}), std::exchange(used_, {}));
 }
 
 Result<Done> Memcached_mirror::start_worker()
@@ -111,28 +128,31 @@ Result<Done> Memcached_mirror::start_worker()
 
 void Memcached_mirror::worker_has_news()
 {
-    const auto news = worker_->take_news();
+    auto news = worker_->take_news();
     if (news.probed) {
         breaker_.succeeded();
     }
     std::vector<Answered> answered;
-    const Batch *judged = nullptr;
-    Mirror_verdict verdict;
-    for (const auto &completion : news.completions) {
-        const Batch &batch = *completion.batch;
-        if (&batch != judged) { // the requests of one batch come one after the other
-            judged = &batch;
-            if (batch.failure.empty()) {
-                verdict = judge_mirror(batch, config_.require_seal, newest_);
-                breaker_.succeeded();
-            } else {
-                note_failure(batch.failure);
-            }
+    for (auto &[batch, requests, slots] : news.completions) {
+        Mirror_verdict verdict;
+        if (batch.failure.empty()) {
+            verdict = judge_mirror(batch, config_.require_seal, newest_);
+            breaker_.succeeded();
+        } else {
+            note_failure(batch.failure);
         }
-        if (auto request = pending_.take(completion.request)) { // else it had timed out
-            auto its_answers = batch.failure.empty() ? answers(*request, completion, verdict)
-                                                     : unavailable(request->keys, batch.failure);
-            answered.push_back({std::move(request->callback), std::move(its_answers)});
+        const std::size_t *its_slots = slots.data();
+        for (const auto &[id, keys, deadline] : requests) {
+            if (auto request = pending_.take(id)) { // else it had timed out
+                answered.push_back(
+                    {std::move(request->callback), batch.failure.empty()
+                                                       ? answers(keys, its_slots, batch, verdict)
+                                                       : unavailable(keys.size(), batch.failure)});
+            }
+            its_slots += keys.size();
+        }
+        if (used_.size() < max_used) {
+            used_.push_back(std::move(batch));
         }
     }
     call_back(std::move(answered));
@@ -150,7 +170,7 @@ void Memcached_mirror::requests_expired(std::vector<Request> requests)
                 request.deadline > request.asked ? request.deadline - request.asked : 0;
             why = "timed out after " + std::to_string(msecs) + " ms";
         }
-        answered.push_back({std::move(request.callback), unavailable(request.keys, why)});
+        answered.push_back({std::move(request.callback), unavailable(request.key_count, why)});
     }
     if (silent) { // one failure, however many waited for the same silence
         note_failure("it did not answer in time");
@@ -162,6 +182,7 @@ void Memcached_mirror::note_failure(const std::string &why)
 {
     last_failure_ = why;
     if (breaker_.failed()) {
+        unsent_.clear();
         worker_->start_probing();
         pending_.give_up(why);
     }
@@ -174,14 +195,15 @@ void Memcached_mirror::call_back(std::vector<Answered> answered)
     }
 }
 
-std::vector<Answer> Memcached_mirror::answers(const Request &request, const Completion &completion,
+// slots: of the batch, one a key.
+std::vector<Answer> Memcached_mirror::answers(const std::vector<Key> &keys,
+                                              const std::size_t *slots, const Batch &batch,
                                               const Mirror_verdict &verdict) const
 {
     std::vector<Answer> all;
-    all.reserve(request.keys.size());
-    for (std::size_t i = 0; i < request.keys.size(); i++) {
-        all.push_back(
-            answer(request.keys[i], completion.batch->slots[completion.slots[i]], verdict));
+    all.reserve(keys.size());
+    for (std::size_t i = 0; i < keys.size(); i++) {
+        all.push_back(answer(keys[i], batch.slots[slots[i]], verdict));
     }
     return all;
 }
@@ -216,10 +238,9 @@ Answer Memcached_mirror::answer(const Key &key, const Slot &slot,
 }
 
 // One sentence for all keys: an outage is one cause, and is logged as one.
-std::vector<Answer> Memcached_mirror::unavailable(const std::vector<Key> &keys,
-                                                  const std::string &why) const
+std::vector<Answer> Memcached_mirror::unavailable(std::size_t count, const std::string &why) const
 {
-    return std::vector<Answer>(keys.size(),
+    return std::vector<Answer>(count,
                                Answer{Outcome::unavailable, nullptr, name_ + ": " + why, name_});
 }
 

@@ -32,13 +32,13 @@ Memcached_session::Memcached_session(const Mirror_config &config)
 {
 }
 
-Batch Memcached_session::ask(const std::vector<Key> &keys)
+Batch Memcached_session::ask(const std::vector<const Key *> &keys)
 {
     std::vector<std::string> asked;
     asked.reserve(keys.size() + 2);
     asked.push_back(marker_key(config_.name_space));
-    for (const auto &key : keys) {
-        asked.push_back(encode_key(config_.name_space, key.kind, key.name));
+    for (const auto *key : keys) {
+        asked.push_back(encode_key(config_.name_space, key->kind, key->name));
     }
     asked.push_back(asked.front());
 
@@ -54,7 +54,7 @@ Batch Memcached_session::ask(const std::vector<Key> &keys)
     batch.slots.resize(keys.size());
     for (std::size_t i = 0; i < keys.size(); i++) {
         if (const auto &item = (*items)[i + 1]) {
-            batch.slots[i] = read(keys[i], item->value);
+            batch.slots[i] = read(*keys[i], item->value);
         }
     }
     return batch;

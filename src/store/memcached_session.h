@@ -20,7 +20,7 @@ class Memcached_session {
 
     // Distinct keys; none at all is a probe, which asks for the marker alone. A connection that the
     // server had closed since the last batch is made anew, once.
-    Batch ask(const std::vector<Key> &keys);
+    Batch ask(const std::vector<const Key *> &keys);
 
   private:
     using Items = Memcached_connection::Items;

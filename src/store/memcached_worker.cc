@@ -4,6 +4,7 @@
 // mirror by as long as libmemcached waits.
 #include "memcached_worker.h"
 
+#include "../core/key.h"
 #include "helper_thread.h"
 #include "memcached_session.h"
 
@@ -13,8 +14,10 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
-#include <map>
+#include <functional>
+#include <iterator>
 #include <mutex>
+#include <string_view>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
@@ -23,9 +26,11 @@ namespace proxymap {
 
 namespace {
 
-// Keys of full length and two markers fit into libmemcached's write buffer of 8 KB, so that a batch
-// goes out by one send().
-constexpr std::size_t max_batch_keys = 32;
+// libmemcached's write buffer has 8 KB, and a batch should go out by one send(): the keys of a
+// batch, each with a blank, and its two markers take less.
+constexpr std::size_t max_batch_bytes = 7500;
+// More would only make the first of them wait.
+constexpr std::size_t max_batch_keys = 128;
 constexpr std::chrono::milliseconds patience_at_end{20};
 
 class Event_fd {
@@ -65,6 +70,7 @@ struct Memcached_worker::Shared {
     std::condition_variable wake_thread;
     std::condition_variable ended_changed;
     std::deque<Request> queue;
+    std::vector<Batch> used; // to be freed
     News news;
     bool probing = false;
     bool stop = false;
@@ -72,54 +78,88 @@ struct Memcached_worker::Shared {
 
     // Requests that go into one multi-get.
     struct Gathered {
-        std::vector<Key> keys; // each once
-        std::vector<Completion> completions;
+        std::vector<const Key *> keys; // each once; of the completion's requests
+        Completion completion;
     };
 
     void run();
-    // mutex must be held for these two.
-    Gathered gather();
-    void tell(News more);
+    Gathered gather(); // mutex must be held
+};
+
+// The keys of one batch. It is small, so that a key is found by its hash among them all.
+class Batch_keys {
+  public:
+    // Of at most so many bytes in memcached's form.
+    explicit Batch_keys(std::size_t name_space_bytes) : head_bytes_(name_space_bytes * 3) {}
+
+    // False, and as before: there is no room for them all. The first ones always have it.
+    bool add(const std::vector<Key> &keys, std::vector<std::size_t> *slots_r)
+    {
+        const auto keys_before = keys_.size();
+        const auto slots_before = slots_r->size();
+        const auto bytes_before = bytes_;
+        for (const auto &key : keys) {
+            slots_r->push_back(slot_of(key));
+        }
+        if (keys_before == 0 || (keys_.size() <= max_batch_keys && bytes_ <= max_batch_bytes)) {
+            return true;
+        }
+        keys_.resize(keys_before);
+        hashes_.resize(keys_before);
+        slots_r->resize(slots_before);
+        bytes_ = bytes_before;
+        return false;
+    }
+
+    std::vector<const Key *> take() { return std::move(keys_); }
+
+  private:
+    std::size_t slot_of(const Key &key)
+    {
+        const auto hash =
+            std::hash<std::string_view>()(key.name) + static_cast<std::size_t>(key.kind);
+        for (std::size_t i = 0; i < hashes_.size(); i++) {
+            if (hashes_[i] == hash && *keys_[i] == key) {
+                return i;
+            }
+        }
+        hashes_.push_back(hash);
+        keys_.push_back(&key);
+        // Each byte of a name may become three; a long key is hashed.
+        bytes_ +=
+            std::min(head_bytes_ + sizeof(":default:") + key.name.size() * 3, max_key_bytes + 1);
+        return keys_.size() - 1;
+    }
+
+    std::size_t head_bytes_;
+    std::size_t bytes_ = 0;
+    std::vector<const Key *> keys_;
+    std::vector<std::size_t> hashes_;
 };
 
 // Whole requests, as long as their keys fit; the first one always does.
 Memcached_worker::Shared::Gathered Memcached_worker::Shared::gather()
 {
     Gathered gathered;
-    std::map<Key, std::size_t> slot_of;
+    if (queue.empty()) {
+        return gathered;
+    }
+    Batch_keys keys(config.name_space.size());
+    auto &[batch, requests, slots] = gathered.completion;
+    requests.reserve(std::min(queue.size(), max_batch_keys));
     const auto now = monotonic_ms();
     for (; !queue.empty(); queue.pop_front()) {
-        const auto &request = queue.front();
+        auto &request = queue.front();
         if (request.deadline <= now) {
             continue; // the loop has answered it
         }
-        const auto fresh = std::count_if(request.keys.begin(), request.keys.end(),
-                                         [&](auto &key) { return !slot_of.contains(key); });
-        if (!gathered.keys.empty() &&
-            gathered.keys.size() + static_cast<std::size_t>(fresh) > max_batch_keys) {
+        if (!keys.add(request.keys, &slots)) {
             break;
         }
-        Completion completion;
-        completion.request = request.id;
-        for (const auto &key : request.keys) {
-            const auto [found, added] = slot_of.try_emplace(key, gathered.keys.size());
-            if (added) {
-                gathered.keys.push_back(key);
-            }
-            completion.slots.push_back(found->second);
-        }
-        gathered.completions.push_back(std::move(completion));
+        requests.push_back(std::move(request)); // the keys themselves stay where they are
     }
+    gathered.keys = keys.take();
     return gathered;
-}
-
-void Memcached_worker::Shared::tell(News more)
-{
-    for (auto &completion : more.completions) {
-        news.completions.push_back(std::move(completion));
-    }
-    news.probed |= more.probed;
-    wake_loop.set();
 }
 
 void Memcached_worker::Shared::run()
@@ -130,15 +170,17 @@ void Memcached_worker::Shared::run()
 
     std::unique_lock lock(mutex);
     while (!stop) {
-        auto gathered = gather();
-        if (!gathered.completions.empty()) {
+        auto [keys, completion] = gather();
+        auto to_free = std::exchange(used, {});
+        if (!completion.requests.empty()) {
             lock.unlock();
-            const auto batch = std::make_shared<const Batch>(session.ask(gathered.keys));
-            for (auto &completion : gathered.completions) {
-                completion.batch = batch;
-            }
+            to_free.clear();
+            completion.batch = session.ask(keys);
             lock.lock();
-            tell({std::move(gathered.completions), false});
+            news.completions.push_back(std::move(completion));
+            lock.unlock();
+            wake_loop.set(); // without the lock, which the loop wants next
+            lock.lock();
             next_probe = std::chrono::steady_clock::now();
         } else if (!probing) {
             wake_thread.wait(lock);
@@ -151,7 +193,8 @@ void Memcached_worker::Shared::run()
             next_probe = std::chrono::steady_clock::now() + pause;
             if (good && probing) {
                 probing = false;
-                tell({{}, true});
+                news.probed = true;
+                wake_loop.set();
             }
         }
     }
@@ -186,11 +229,14 @@ Memcached_worker::~Memcached_worker()
     shared_->ended_changed.wait_for(lock, patience_at_end, [this] { return shared_->ended; });
 }
 
-void Memcached_worker::submit(Request request)
+void Memcached_worker::submit(std::vector<Request> requests, std::vector<Batch> used)
 {
-    const std::scoped_lock lock(shared_->mutex);
-    shared_->queue.push_back(std::move(request));
-    shared_->wake_thread.notify_one();
+    {
+        const std::scoped_lock lock(shared_->mutex);
+        std::move(requests.begin(), requests.end(), std::back_inserter(shared_->queue));
+        std::move(used.begin(), used.end(), std::back_inserter(shared_->used));
+    }
+    shared_->wake_thread.notify_one(); // without the lock, which the thread wants next
 }
 
 void Memcached_worker::start_probing()

@@ -1,6 +1,6 @@
 // The helper thread of one mirror: it asks, waits and reads, so that the loop never does.
 //
-// The loop hands it requests; it puts the keys of all that wait into one multi-get
+// The loop hands it requests, many at once; it puts the keys of all that wait into one multi-get
 // `marker keys... marker`, reads the records, and hands the completions back through an eventfd.
 // What an answer means (current? proven?) is decided by the mirror, on the loop's side.
 //
@@ -16,12 +16,6 @@
 
 namespace proxymap {
 
-struct Completion {
-    std::uint64_t request = 0;
-    std::shared_ptr<const Batch> batch;
-    std::vector<std::size_t> slots; // of batch, in the order of the request's keys
-};
-
 class Memcached_worker {
     struct Private {};
     struct Shared;
@@ -31,6 +25,12 @@ class Memcached_worker {
         std::uint64_t id = 0;
         std::vector<Key> keys;
         std::uint64_t deadline = 0; // not asked any more after it
+    };
+    // One multi-get, and whose it was.
+    struct Completion {
+        Batch batch;
+        std::vector<Request> requests;
+        std::vector<std::size_t> slots; // of batch: one a key, request after request
     };
     struct News {
         std::vector<Completion> completions;
@@ -45,7 +45,8 @@ class Memcached_worker {
     Memcached_worker &operator=(const Memcached_worker &) = delete;
 
     // For the loop's thread; none of these blocks.
-    void submit(Request request);
+    // used: batches that are not needed any more. Who has made a thing frees it most cheaply.
+    void submit(std::vector<Request> requests, std::vector<Batch> used);
     void start_probing(); // and forget what was submitted
     int news_fd() const;  // readable when there is news
     News take_news();

@@ -1,7 +1,16 @@
 // MUST hand each request out exactly once.
 #include "pending_requests.h"
 
+#include <algorithm>
+
 namespace proxymap {
+
+namespace {
+
+// So many deadlines are kept without a thought.
+constexpr std::size_t few = 64;
+
+} // namespace
 
 Pending_requests::Pending_requests(Loop &loop, Expired expired)
     : loop_(loop), expired_(std::move(expired))
@@ -11,20 +20,25 @@ Pending_requests::Pending_requests(Loop &loop, Expired expired)
 std::uint64_t Pending_requests::add(Request request)
 {
     const auto id = ++last_id_;
-    deadlines_.emplace(request.deadline, id);
-    requests_.emplace(id, std::move(request));
-    set_timer();
+    const auto deadline = request.deadline;
+    push_deadline({deadline, id}); // first: without a request it does no harm
+    requests_.emplace_hint(requests_.end(), id, std::move(request));
+    if (deadlines_.size() > 2 * requests_.size() + few) {
+        collect_deadlines();
+    }
+    set_timer(deadline);
     return id;
 }
 
 std::optional<Pending_requests::Request> Pending_requests::take(std::uint64_t id)
 {
-    auto node = requests_.extract(id);
-    if (node.empty()) {
+    const auto found = requests_.find(id);
+    if (found == requests_.end()) {
         return std::nullopt;
     }
-    deadlines_.erase({node.mapped().deadline, id});
-    return std::move(node.mapped());
+    std::optional<Request> request(std::move(found->second));
+    requests_.erase(found);
+    return request;
 }
 
 std::vector<Pending_requests::Request> Pending_requests::take_all()
@@ -42,23 +56,42 @@ std::vector<Pending_requests::Request> Pending_requests::take_all()
 void Pending_requests::give_up(const std::string &why)
 {
     const auto now = monotonic_ms();
-    deadlines_.clear();
     for (auto &[id, request] : requests_) {
         if (request.refusal.empty()) {
             request.refusal = why;
             request.deadline = now;
         }
-        deadlines_.emplace(request.deadline, id);
     }
-    set_timer();
+    collect_deadlines();
+    if (!deadlines_.empty()) {
+        set_timer(deadlines_.front().first);
+    }
 }
 
-void Pending_requests::set_timer()
+void Pending_requests::push_deadline(const Deadline &deadline)
 {
-    if (deadlines_.empty()) {
-        return;
+    deadlines_.push_back(deadline);
+    std::push_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+}
+
+void Pending_requests::pop_deadline()
+{
+    std::pop_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+    deadlines_.pop_back();
+}
+
+// Of those that wait, and of no others.
+void Pending_requests::collect_deadlines()
+{
+    deadlines_.clear();
+    for (const auto &[id, request] : requests_) {
+        deadlines_.emplace_back(request.deadline, id);
     }
-    const auto when = deadlines_.begin()->first;
+    std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+}
+
+void Pending_requests::set_timer(std::uint64_t when)
+{
     if (timer_ && timer_at_ <= when) {
         return;
     }
@@ -73,12 +106,17 @@ void Pending_requests::timer_came()
     timer_.reset();
     const auto now = monotonic_ms();
     std::vector<Request> expired;
-    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-        if (auto request = take(deadlines_.begin()->second)) {
-            expired.push_back(std::move(*request));
+    while (!deadlines_.empty()) {
+        const auto [deadline, id] = deadlines_.front();
+        if (requests_.contains(id)) {
+            if (deadline > now) {
+                set_timer(deadline);
+                break;
+            }
+            expired.push_back(std::move(*take(id)));
         }
+        pop_deadline();
     }
-    set_timer();
     if (!expired.empty()) {
         const auto tell = expired_; // it may destroy this object
         tell(std::move(expired));

@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,11 +22,12 @@ namespace proxymap {
 class Pending_requests {
   public:
     struct Request {
-        std::vector<Key> keys;
+        std::vector<Key> keys;      // unless they are elsewhere meanwhile
         std::uint64_t asked = 0;    // monotonic_ms()
         std::uint64_t deadline = 0; // monotonic_ms()
         std::string refusal;        // why it was given up before its deadline; empty: it was not
         Answers_callback callback;
+        std::size_t key_count = 0; // of keys that are elsewhere
     };
     // Gets, from the loop, what is no longer waited for; must see to the callbacks. May destroy
     // the Pending_requests.
@@ -46,13 +46,20 @@ class Pending_requests {
     void give_up(const std::string &why);
 
   private:
-    void set_timer();
+    using Deadline = std::pair<std::uint64_t, std::uint64_t>; // with the id
+
+    void push_deadline(const Deadline &deadline);
+    void pop_deadline();
+    void collect_deadlines();
+    void set_timer(std::uint64_t when);
     void timer_came();
 
     Loop &loop_;
     Expired expired_;
-    std::map<std::uint64_t, Request> requests_;                   // by id: in the order of asking
-    std::set<std::pair<std::uint64_t, std::uint64_t>> deadlines_; // with the id
+    std::map<std::uint64_t, Request> requests_; // by id: in the order of asking
+    // A heap, the nearest first. What is taken stays in it until its time, for it costs less there
+    // than to be looked for; but never more of such than of what waits.
+    std::vector<Deadline> deadlines_;
     std::uint64_t last_id_ = 0;
     std::uint64_t timer_at_ = 0; // of timer_
     std::unique_ptr<Loop::Watch> timer_;

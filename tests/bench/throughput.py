@@ -130,7 +130,8 @@ def passdb_block(passdb, folder, users, routes):
                        "WHERE user = '%u'\n")
         return f"passdb {{\n  driver = sql\n  args = {path}\n}}\n"
     if passdb == "cached":
-        return routes.settings(passdb, ["memcached"])
+        # Room for all: an entry takes 72 bytes.
+        return routes.settings(passdb, ["memcached"], cache_size=f"{max(64, users // 5000)}M")
     if passdb == "small-cache":
         return routes.settings(passdb, ["memcached"], cache_size="1M")
     # A cache that is far smaller than the map, and users in sequence: when a user's turn comes

@@ -187,6 +187,32 @@ TEST(lookups, a_route_is_found_through_its_backend_and_then_comes_from_the_cache
     CHECK_TRUE(requests.empty());
 }
 
+TEST(lookups, what_the_cache_does_not_know_is_asked_for_as_it_says)
+{
+    put("user john host=10.0.0.1");
+    Lookup_result result;
+    CHECK_FALSE(cached("john@example.com", &result));
+    lookups->start({"john@example.com", Service::imap}, result.resolution.needed,
+                   [this](const Lookup_result &found) { results.push_back(found); });
+    LONGS_EQUAL(1, requests.size());
+    LONGS_EQUAL(3, requests[0].keys.size());
+    answer_all();
+    LONGS_EQUAL(1, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::missing);
+}
+
+TEST(lookups, a_store_that_answers_twice_is_believed_once)
+{
+    put("user john host=10.0.0.1");
+    login("john");
+    Scripted_store::Request request = requests.front();
+    answer_all();
+    request.callback(std::vector<Answer>(request.keys.size()));
+    LONGS_EQUAL(1, results.size());
+    Lookup_result again;
+    CHECK_TRUE(cached("john", &again));
+}
+
 TEST(lookups, logins_that_wait_for_one_key_cost_one_request)
 {
     put("user john host=10.0.0.1");

@@ -150,6 +150,22 @@ TEST(memcached_mirror, lookups_that_wait_share_one_request_and_its_keys)
     UNSIGNED_LONGS_EQUAL(2, server.gets());
 }
 
+TEST(memcached_mirror, what_one_turn_of_the_loop_asks_for_is_one_request)
+{
+    std::vector<Lookup> lookups(50);
+    for (std::size_t i = 0; i < lookups.size(); i++) {
+        start(*store, &lookups[i], {{Kind::user, "nobody" + std::to_string(i)}, joe}, 8000);
+    }
+    CHECK(loop.run_until([&] {
+        return std::all_of(lookups.begin(), lookups.end(), [](auto &one) { return one.answered; });
+    }));
+    for (const auto &lookup : lookups) {
+        CHECK(lookup.answers[0].outcome == Outcome::missing);
+        check_found(lookup.answers[1], "192.0.2.1");
+    }
+    UNSIGNED_LONGS_EQUAL(1, server.gets());
+}
+
 TEST(memcached_mirror, many_distinct_keys_all_get_their_answers)
 {
     std::vector<Key> keys;

@@ -57,6 +57,21 @@ TEST(pending_requests, each_one_expires_even_when_those_before_it_were_taken)
     CHECK(pending->take_all().empty());
 }
 
+TEST(pending_requests, one_of_many_expires_when_all_others_were_taken)
+{
+    std::vector<std::uint64_t> taken;
+    for (int i = 0; i < 500; i++)
+        taken.push_back(add("taken", i % 2 == 0 ? 1 : 60'000));
+    add("left", 1);
+    for (const auto id : taken)
+        CHECK(pending->take(id).has_value());
+    for (int i = 0; i < 500; i++)
+        CHECK(pending->take(add("taken", 1)).has_value());
+    CHECK(loop.run_until([&] { return !expired.empty(); }));
+    UNSIGNED_LONGS_EQUAL(1, expired.size());
+    STRCMP_EQUAL("left", expired[0].keys[0].name.c_str());
+}
+
 TEST(pending_requests, what_is_given_up_expires_at_once_with_the_reason)
 {
     add("a", 60'000);
