@@ -7,12 +7,10 @@
 // computed from one candidate alone, and one pass finds the highest; nothing is allocated.
 #include "source_pool.h"
 
-#include "cache_hash.h"
+#include "source_rank.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
-#include <cstring>
 
 namespace proxymap {
 
@@ -49,43 +47,13 @@ struct Round_robin_rank {
     std::uint64_t operator()(const Source_candidate &) const { return 0; }
 };
 
-// The first byte is the lowest, on hosts of either byte order.
-std::uint64_t read_word(const unsigned char *bytes)
-{
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes, sizeof(word));
-    return std::endian::native == std::endian::big ? __builtin_bswap64(word) : word;
-}
-
-// Rendezvous hashing (Thaler and Ravishankar, 1998): each candidate has a weight that depends on
-// the key and on its own address alone, and the highest wins. With the two halves of the address,
-// IPv4 filled up with zeros, as little-endian words, the weight is computed so:
-//
-//   x = SipHash-2-4(key) ^ first half ^ (second half rotated left by 29 bits)
-//   x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9
-//   weight = (x ^ x >> 27) * 0x94d049bb133111eb
-//
-// That is the finaliser of splitmix64 (Steele, Lea and Flood, 2014) less its last step, which the
-// high bits, and so the order, do not need. Less mixing than this prefers some of the addresses
-// that differ in one byte, as those of a pool do. The rotation keeps the bytes in which the
-// addresses of a pool differ, the last ones of each half, apart.
-//
-// SipHash's own key is all zero: the choice must be the same on every host, and stay the same from
-// release to release. So it is no secret, and who picks user names can pick one source address.
-class Rendezvous_rank {
-  public:
-    explicit Rendezvous_rank(std::string_view key) : key_hash_(sip_hash<2, 4>(Hash_key{}, key)) {}
-
+struct Rendezvous_rank {
+    explicit Rendezvous_rank(std::string_view key) : key_hash(source_key_hash(key)) {}
     std::uint64_t operator()(const Source_candidate &candidate) const
     {
-        const unsigned char *bytes = candidate.ip.bytes.data();
-        std::uint64_t x = key_hash_ ^ read_word(bytes) ^ std::rotl(read_word(bytes + 8), 29);
-        x = (x ^ x >> 30U) * 0xbf58476d1ce4e5b9U;
-        return (x ^ x >> 27U) * 0x94d049bb133111ebU;
+        return source_rank(key_hash, source_word(candidate.ip));
     }
-
-  private:
-    std::uint64_t key_hash_;
+    std::uint64_t key_hash;
 };
 
 // The index of the one with the highest rank. Equal ones take turns; without a turn the first of
@@ -135,11 +103,9 @@ int choose_source(Choose choose, const std::vector<Source_candidate> &candidates
         return highest(candidates, eligible, Round_robin_rank(), turn);
     case Choose::hash_user:
         return highest(candidates, eligible, Rendezvous_rank(user), nullptr);
-    case Choose::hash_destination: {
-        const auto *bytes = reinterpret_cast<const char *>(destination.bytes.data());
-        const std::string_view key(bytes, destination.v6 ? 16 : 4);
-        return highest(candidates, eligible, Rendezvous_rank(key), nullptr);
-    }
+    case Choose::hash_destination:
+        return highest(candidates, eligible, Rendezvous_rank(destination_key(destination)),
+                       nullptr);
     }
     return -1;
 }

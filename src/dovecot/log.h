@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 struct event;
 
@@ -12,6 +14,7 @@ namespace proxymap {
 void log_error(event *event, const std::string &text);
 void log_warning(event *event, const std::string &text);
 void log_info(event *event, const std::string &text);
+void log_warning(const std::string &text); // that belongs to no event: "proxymap: text"
 bool wants_debug(event *event);
 void log_debug(event *event, const std::string &text);
 
@@ -26,5 +29,10 @@ struct Lookup_finished {
 std::uint64_t event_clock_usecs(); // for started_usecs; CLOCK_MONOTONIC
 bool events_wanted(event *parent);
 void emit_lookup_finished(event *parent, const Lookup_finished &what);
+
+// Any other event of ours, under the same category; its name is that of the debug line too.
+void emit_event(event *parent, const char *name,
+                std::initializer_list<std::pair<const char *, std::string>> texts,
+                std::initializer_list<std::pair<const char *, std::uint64_t>> numbers);
 
 } // namespace proxymap

@@ -54,6 +54,10 @@ class Auth_request {
     // would mix with a route.
     bool has_fields() const;
     void clear_route_fields();
+    // The login process that asks has the plugin that enforces TLS policies, and says so by a
+    // forward field. It is taken back by clear_announcement(): backends need not see it.
+    bool login_process_enforces_policies() const;
+    void clear_announcement();
     bool authenticates() const; // false for LMTP's and doveadm's lookups
     // Whether this address and port ("" for any) are where the client connected to, or one of
     // auth_proxy_self. Only IP addresses are compared, never names.
@@ -69,6 +73,10 @@ class Auth_request {
   private:
     auth_request *request_;
 };
+
+// Whether login processes can log in with this mechanism (`proxy_mech`). One that they do not know
+// makes them crash in 2.3.
+bool login_processes_know(std::string_view mechanism);
 
 // Where the block that a request came through stands, and what its rules say.
 struct Block_rules {

@@ -47,6 +47,9 @@ passdb_result to_dovecot(Verdict verdict)
     return PASSDB_RESULT_INTERNAL_FAILURE;
 }
 
+// Dovecot puts forward_ in front of what login processes send (login-proxy-ext/auth_reply.h).
+constexpr const char *announcement = "forward_proxymap_ext";
+
 // One `passdb { driver = proxymap }`, or several with the same args: Dovecot shares the module.
 struct Instance {
     passdb_module *module = nullptr;
@@ -386,6 +389,26 @@ bool Auth_request::has_fields() const
     return !auth_fields_is_empty(request_->fields.extra_fields);
 }
 
+bool Auth_request::login_process_enforces_policies() const
+{
+    return auth_fields_exists(request_->fields.extra_fields, announcement);
+}
+
+void Auth_request::clear_announcement()
+{
+    auth_fields_remove(request_->fields.extra_fields, announcement);
+}
+
+bool login_processes_know(std::string_view mechanism)
+{
+    // dsasl_clients_init()
+    for (std::string_view known : {"EXTERNAL", "PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"}) {
+        if (mechanism == known)
+            return true;
+    }
+    return false;
+}
+
 void Auth_request::clear_route_fields()
 {
     for (const char *name : {"proxy",
@@ -407,6 +430,7 @@ void Auth_request::clear_route_fields()
                              "proxy_timeout",
                              "proxy_not_trusted",
                              "proxy_nopipelining",
+                             "proxymap_mech",
                              "proxymap_tls",
                              "proxymap_source"})
         auth_fields_remove(request_->fields.extra_fields, name);

@@ -2,6 +2,7 @@
 // that is answered "no" closes a door (docs/ARCHITECTURE.md lists them).
 #include "passdb_proxymap.h"
 
+#include "../dovecot/dns.h"
 #include "../dovecot/ioloop.h"
 #include "../dovecot/log.h"
 #include "../store/chain.h"
@@ -70,8 +71,10 @@ std::string why_backend_would_not_see_it(const Route &route)
         if (name == "proxy_noauth")
             return "verify = backend cannot use a route with proxy_noauth, for nobody would check "
                    "the user's password";
-        if (name == "proxy_mech" && value != "PLAIN" && value != "LOGIN" &&
-            !value.starts_with("SCRAM-"))
+        // The login plugin puts proxymap_mech in the place of needs_login_plugin.
+        const bool is_mech =
+            name == "proxymap_mech" || (name == "proxy_mech" && value != needs_login_plugin);
+        if (is_mech && value != "PLAIN" && value != "LOGIN" && !value.starts_with("SCRAM-"))
             return "verify = backend cannot use proxy_mech=" + value +
                    ", for it does not carry the user's password";
     }
@@ -186,6 +189,12 @@ void Passdb_proxymap::complain(const Login_request &login, const std::string &ca
 void Passdb_proxymap::start()
 {
     loop_ = make_ioloop();
+    resolver_ = make_dns_resolver();
+    lmtp_sources_ = std::make_unique<Lmtp_sources>(
+        settings_.source_pools,
+        Source_addresses::Surroundings{
+            resolver_.get(), [this](const Ip &ip) { return assigned_here_(ip); }, monotonic_ms,
+            [](const std::string &line) { log_warning(line); }});
     lookups_ = std::make_unique<Lookups>(
         configuration_.settings, configuration_.credentials, *loop_,
         make_stores(configuration_.settings, configuration_.seal_keys, *loop_, newest_));
@@ -224,7 +233,8 @@ void Passdb_proxymap::begin(const Login_request &login)
     if (lookups_->from_cache(who, &result))
         return finish(login, result);
     auto hold = std::make_shared<Request_hold>(request);
-    lookups_->start(who, [this, login, hold](const Lookup_result &found) { finish(login, found); });
+    lookups_->start(who, result.resolution.needed,
+                    [this, login, hold](const Lookup_result &found) { finish(login, found); });
 }
 
 void Passdb_proxymap::finish(const Login_request &login, const Lookup_result &result)
@@ -275,6 +285,14 @@ Passdb_proxymap::Decision Passdb_proxymap::decide(const Login_request &login,
 std::string Passdb_proxymap::why_not_sendable(const Login_request &login, const Route &route) const
 {
     const Auth_request &request = login.request;
+    if (has_field(route, "proxymap_tls") && !request.login_process_enforces_policies())
+        return "it asks for a TLS policy, and the login process has nothing that enforces one: add "
+               "login_proxy_ext to login_plugins";
+    for (const auto &[name, value] : route.fields) {
+        if ((name == "proxy_mech" || name == "proxymap_mech") && value != needs_login_plugin &&
+            !login_processes_know(value))
+            return "login processes of this Dovecot do not know proxy_mech=" + value;
+    }
     if (!request.authenticates())
         return {};
     if (route.own_credential)
@@ -366,8 +384,21 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
         complain(login, refusal, "record " + route.record + ": " + refusal);
         return {Verdict::internal_failure};
     }
+    std::string source_ip;
+    if (!route.source_pool.empty()) {
+        Result<std::string> source = lmtp_sources_->choose(route, request.user());
+        if (!source) {
+            complain(login, source.error().message,
+                     "record " + route.record + ": " + source.error().message);
+            return {Verdict::internal_failure};
+        }
+        source_ip = std::move(*source);
+    }
+    request.clear_announcement();
     for (const auto &[name, value] : route.fields)
         set_field(request, name, value);
+    if (!source_ip.empty())
+        request.set_field("source_ip", source_ip);
     // MUST: Dovecot takes a field's refusal for "unknown user", and the next passdb might let the
     // user in without it.
     if (request.was_refused_by_field())

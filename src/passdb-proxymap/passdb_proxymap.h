@@ -4,10 +4,12 @@
 // core/route. What is decided here is who may be answered at all, and who checks the password.
 #pragma once
 
+#include "../core/assigned_here.h"
 #include "../core/configuration.h"
 #include "../core/log_limiter.h"
 #include "../dovecot/passdb.h"
 #include "../store/lookups.h"
+#include "lmtp_sources.h"
 
 #include <memory>
 #include <string>
@@ -57,7 +59,10 @@ class Passdb_proxymap final : public Passdb {
     Log_limiter limiter_;
     Newest_position newest_;
     std::unique_ptr<Loop> loop_;
-    std::unique_ptr<Lookups> lookups_; // opens nothing before the first lookup
+    Assigned_here assigned_here_;
+    std::unique_ptr<Resolver> resolver_;         // outlives the next
+    std::unique_ptr<Lmtp_sources> lmtp_sources_; // from start() on
+    std::unique_ptr<Lookups> lookups_;           // opens nothing before the first lookup
 };
 
 } // namespace proxymap
