@@ -1,13 +1,16 @@
 # What run-tests and demo share: packages and the build. Sourced by bash in the project's folder.
 # shellcheck shell=bash disable=SC2034 # used by those who source it
 
+# Without it a Ctrl-C is lost when it comes while a command ends by itself.
+trap 'exit 130' INT
+
 say() { printf '\n== %s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 packages_build="build-essential autoconf automake libtool autoconf-archive pkg-config
   dovecot-dev libmemcached-dev liblmdb-dev libssl-dev"
 packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
-packages_test="libcpputest-dev clang-format python3-pytest
+packages_test="libcpputest-dev clang clang-format libclang-rt-dev python3-pytest
   dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
   dovecot-ldap slapd"
 
@@ -53,14 +56,15 @@ build() {
 }
 
 # The modules alone.
-modules="libauthdb_proxymap.la lib10_doveadm_proxymap_plugin.la"
+modules="libauthdb_proxymap.la lib10_doveadm_proxymap_plugin.la
+  lib10_login_proxy_ext_plugin.la libproxymap_noport.la"
 
-# Puts the built modules into FOLDER/stage and prints the folder that holds auth/ and doveadm/.
+# Puts the built modules into FOLDER/stage and prints the folder that holds auth/, doveadm/ and login/.
 stage_modules() {
     local folder=$1
     rm -rf "$folder/stage"
     make -C "$folder" install-authmoduleLTLIBRARIES install-doveadmmoduleLTLIBRARIES \
-        DESTDIR="$PWD/$folder/stage" >"$folder/install.log" 2>&1 ||
+        install-loginmoduleLTLIBRARIES DESTDIR="$PWD/$folder/stage" >"$folder/install.log" 2>&1 ||
         { tail -n 20 "$folder/install.log" >&2; die "make install failed"; }
     printf '%s%s\n' "$PWD/$folder/stage" "$(sed -n 's/^dovecot_moduledir = //p' "$folder/Makefile")"
 }

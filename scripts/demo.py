@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # until there is something to clean up
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 
@@ -77,6 +78,7 @@ def main():
     os.chmod(folder, 0o755)
     servers = []
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         modules.overlay(os.environ["PROXYMAP_MODULES"], folder)
         good = run(folder, with_memcached, servers)
         print("\nEach user reached the right backend. Cleaning up." if good else "\nThat is not as it should be.")

@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from harness import backend, branch, certificate, memcached, modules, proxymap, site, smtpsink
+from harness import authclient, backend, branch, certificate, memcached, modules, proxymap, sanitizer, site, smtpsink
 from harness.dovecot import Dovecot
 
 BACKEND_ADDRESSES = {"b1": "127.0.0.2", "b2": "127.0.0.3", "b3": "127.0.0.4"}
@@ -111,6 +111,7 @@ def make_site(workspace, backends, tls, sink, make_map):
             pmap = pmap or make_map(**(settings or {}))
             blocks = [pmap.passdb()] if passdbs is None else passdbs(pmap)
             services = spec.pop("services", branch.SERVICES)
+            spec.setdefault("login_settings", pmap.conf)  # the pair, as admins install it
             proxy = Dovecot(branch.Spec(
                 name="proxy", folder=os.path.join(workspace, f"proxy{next(_numbers)}"), passdbs=blocks,
                 certificate=tls.certificate, key=tls.key, relay=sink.address, **spec), services)
@@ -121,6 +122,9 @@ def make_site(workspace, backends, tls, sink, make_map):
             proxies.append(proxy)
             if start:
                 proxy.start()
+            if start and sanitizer.PRELOAD:
+                authclient.AuthClient(proxy.socket("auth-client")).close()  # so that there is an auth process
+                assert sanitizer.in_force(proxy.auth_pid())
             return made
         yield make
     finally:

@@ -59,8 +59,9 @@ def test_an_outage_right_after_a_flood_costs_no_known_user_a_login(make_site, ma
     if default:
         routes += "default * backend=b1\n"
         known = known + BY_DEFAULT
-    site = make_site(routes, {"stores": memcached.setting, "cache_size": "1M", "cache_ttl": "1h"},
-                     services=("imap",))
+    # On a loaded machine thousands wait for memcached at a time, and longer than the default timeout.
+    site = make_site(routes, {"stores": memcached.setting, "cache_size": "1M", "cache_ttl": "1h",
+                              "lookup_timeout": "10s"}, services=("imap",))
     with AuthClient(site.proxy.socket("auth-client"), timeout=60) as client:
         for _ in range(times):
             assert all(reply.proxied for reply in logins(client, known))

@@ -57,6 +57,7 @@ def unharmed(site, memcached):
                                                   "delete_misses", "curr_items")}
         return site.proxy.auth_pid(), counted, memcached.get("pm:user:john")
     before = state()
+    assert before[0] is not None, "auth runs"
     yield
     assert state() == before
     assert site.proxy.crashes() == []

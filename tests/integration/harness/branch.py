@@ -9,6 +9,8 @@ import functools
 import re
 import subprocess
 
+from . import sanitizer
+
 # Service names as auth knows them, and as the listeners of dovecot.conf are called.
 SERVICES = ("imap", "pop3", "lmtp", "submission", "sieve")
 MAIL_USER, MAIL_GROUP = "nobody", "nogroup"
@@ -46,6 +48,8 @@ class Spec:
     ca: str = ""                 # CA that backends are verified with
     relay: tuple = ()            # submission's relay, (host, port)
     auth_memory: str = "2G"      # vsz_limit of auth, which must hold the LMDB map
+    also: tuple = ()             # more addresses to listen on, with the same ports
+    login_settings: str = ""     # the login plugin's settings file; none: it is not loaded
     extra: str = ""              # appended as it is
 
 
@@ -70,10 +74,11 @@ def _listener(name, address, port, tls=False):
 def _login_service_2_3(spec, service):
     daemon = "managesieve" if service == "sieve" else service
     lines = [f"service {daemon}-login {{\n  service_count = {spec.service_count}\n"]
-    lines.append(_listener(service, spec.address, spec.ports[service]))
+    address = " ".join([spec.address, *spec.also])
+    lines.append(_listener(service, address, spec.ports[service]))
     if service in ("imap", "pop3", "submission"):
         tls_port = spec.tls_ports.get(service, 0)
-        lines.append(_listener(f"{service}s", spec.address, tls_port, tls=tls_port != 0))
+        lines.append(_listener(f"{service}s", address, tls_port, tls=tls_port != 0))
     lines.append("}\n")
     return "".join(lines)
 
@@ -127,12 +132,17 @@ service anvil {{
   }}
 }}
 """]
+    if any(passdb.driver == "proxymap" for passdb in [*spec.passdbs, *sum(spec.service_passdbs.values(), [])]):
+        parts.append(sanitizer.settings_2_3())
     if spec.certificate:
         parts.append(f"ssl = yes\nssl_cert = <{spec.certificate}\nssl_key = <{spec.key}\n")
         if spec.ca:
             parts.append(f"ssl_ca = <{spec.ca}\nssl_client_ca_file = {spec.ca}\nssl_require_crl = no\n")
     else:
         parts.append("ssl = no\n")
+    if spec.login_settings:
+        parts.append("login_plugins = login_proxy_ext\n"
+                     f"import_environment = TZ CORE_OUTOFMEM CORE_ERROR PROXYMAP_CONFIG={spec.login_settings}\n")
     if spec.relay:
         parts.append(f"submission_relay_host = {spec.relay[0]}\nsubmission_relay_port = {spec.relay[1]}\n")
     for service in spec.ports:

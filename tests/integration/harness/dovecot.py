@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 
-from . import branch, ports
+from . import branch, ports, sanitizer
 from .process import Process, wait_until
 
 _LOGIN = re.compile(
@@ -74,7 +74,7 @@ class Dovecot:
 
     def crashes(self):
         """Lines of the log that no healthy server writes."""
-        return self.grep(r"Panic: |Fatal: |killed with signal|Raw backtrace")
+        return self.grep(r"Panic: |Fatal: |killed with signal|Raw backtrace|" + sanitizer.SAYS)
 
     def restart(self):
         self.stop()
@@ -109,24 +109,30 @@ class Dovecot:
     def doveadm(self, *args, stdin=None, check=True):
         """Runs doveadm on this configuration. Returns the CompletedProcess (text)."""
         done = subprocess.run(["doveadm", "-c", self.conf, *args], input=stdin, text=True,
-                              capture_output=True, timeout=60)
+                              capture_output=True, timeout=60, env=sanitizer.environment())
+        assert not re.search(sanitizer.SAYS, done.stderr), done.stderr
         if check and done.returncode != 0:
             raise AssertionError(f"doveadm {' '.join(args)}: exit {done.returncode}\n"
                                  f"{done.stdout}{done.stderr}")
         return done
 
-    def auth_pid(self):
-        """Process id of the auth process, None while none runs."""
+    def child_pids(self, service):
+        """Process ids of its processes of that service: auth, imap-login ..."""
+        found = []
         children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         with open(children, encoding="ascii") as file:
             for pid in file.read().split():
                 try:
                     with open(f"/proc/{pid}/cmdline", encoding="utf-8") as command:
-                        if command.read().split("\0")[0].split(" ")[0] == "dovecot/auth":
-                            return int(pid)
+                        if command.read().split("\0")[0].split(" ")[0] == f"dovecot-{self.name}/{service}":
+                            found.append(int(pid))
                 except OSError:
                     pass
-        return None
+        return found
+
+    def auth_pid(self):
+        """Process id of the auth process, None while none runs."""
+        return next(iter(self.child_pids("auth")), None)
 
     # ---- log
 

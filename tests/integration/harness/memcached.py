@@ -31,8 +31,9 @@ class Memcached:
             argv += ["-s", self.address, "-a", "0666"]
         else:
             argv += ["-l", self.address[0], "-p", str(self.address[1]), "-U", "0"]
-        if not self.evict:
-            argv.append("-M")
+        # Evicting, it has one plain LRU: with the segmented one a record that was read twice goes to a segment
+        # of its own, and however much is written elsewhere, it is never evicted.
+        argv += ["-o", "no_lru_maintainer"] if self.evict else ["-M"]
         if self.keep_file:
             argv += ["-e", self.keep_file]
         self.process = Process(argv, os.path.join(self.folder, self.name + ".out"))
@@ -95,6 +96,10 @@ class Memcached:
         """The value (bytes), None when absent."""
         lines = self.command(f"get {key}")
         return lines[1] if lines[0].startswith(b"VALUE ") else None
+
+    def has(self, key):
+        """Whether it is there; unlike get() no use of it, which would delay its eviction."""
+        return self.command(f"me {key}")[0].startswith(b"ME ")
 
     def set(self, key, value):
         value = value if isinstance(value, bytes) else value.encode()
