@@ -276,6 +276,7 @@ const std::vector<Setting_info> &setting_list()
 {
     static const std::vector<Setting_info> list = [] {
         std::vector<Setting_info> infos;
+        infos.reserve(table.size());
         for (const Setting &setting : table)
             infos.push_back(setting.info);
         return infos;

@@ -38,7 +38,8 @@ struct Tls_policy {
     std::string certificate_file; // PEM chain that the proxy presents; empty: none
     std::string key_file;         // PEM; set exactly when certificate_file is
     std::string min_protocol = "TLSv1.2"; // TLSv1.2 | TLSv1.3
-    // OpenSSL's cipher list for TLS 1.2; empty: Dovecot's ssl_cipher_list. One that was given ends in
+    // OpenSSL's cipher list for TLS 1.2; empty: Dovecot's ssl_cipher_list. One that was given ends
+    // in
     // ":!aNULL:!eNULL" here: without a certificate nothing would be checked. Whether OpenSSL knows
     // the names shows when they are set.
     std::string ciphers;

@@ -33,7 +33,7 @@ void print_errors(const std::string &name, const Routes_file_errors &errors,
                      static_cast<unsigned long long>(error.line), error.message.c_str());
     for (const std::string &refusal : import.refusals)
         std::fprintf(stderr, "%s: %s\n", name.c_str(), refusal.c_str());
-    const auto count = static_cast<unsigned long long>(errors.count + import.refused);
+    const auto count = static_cast<unsigned long long>(errors.count) + import.refused;
     std::fprintf(stderr, "%s: %llu error%s: nothing was imported\n", name.c_str(), count,
                  count == 1 ? "" : "s");
 }

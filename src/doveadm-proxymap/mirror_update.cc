@@ -19,7 +19,7 @@ Result<Done> send_change(Mirror_writer &writer, Table &table, const std::vector<
         const Result<std::optional<Record>> record = table.get(key.kind, key.name);
         if (!record)
             return record.error();
-        const Result<Done> sent =
+        Result<Done> sent =
             record->has_value() ? writer.put(**record) : writer.remove(key.kind, key.name);
         if (!sent)
             return sent;

@@ -51,25 +51,25 @@ struct Client_state {
     ::client *client = nullptr;
     sasl_server_callback_t *sasl_callback = nullptr; // core's
     std::unique_ptr<Proxied_login> login;
-    bool announced = false;          // to auth
     bool without_reconnects = false; // login_proxy_max_reconnects = 0, which attempt() hides
     timeout *to_retry = nullptr;     // one reference to the client is held
 
     // The attempt that is under way. ssl: the connection of the handshake, once it has begun.
     const master_service_ssl_settings *stock_ssl_set = nullptr; // not null: replaced by a copy
     std::unique_ptr<Backend_handshake> handshake;               // null: no policy
-    SSL *ssl = nullptr;
-    bool passed = false;   // the handshake is over and the policy satisfied
-    bool was_full = false; // a handshake without resumption has been tried in its place
-    std::string refusal;   // why it ends without another try
+    SSL *ssl = nullptr;                                         // while it is there
+    char *password = nullptr; // Dovecot's, while Dovecot may not know it
+    unsigned lines = 0;       // from the backend before TLS
+    bool passed = false;      // the handshake is over and the policy satisfied
+    bool was_full = false;    // a handshake without resumption has been tried in its place
+    std::string refusal;      // why it ends without another try
 };
 
 struct Adapter {
     std::unique_ptr<Login_plugin> plugin;
     std::unordered_map<const ::client *, std::unique_ptr<Client_state>> clients;
     std::unordered_map<const ssl_iostream_context *, const Backend_tls *> contexts;
-    std::vector<Client_state *> connecting;                     // with a handshake and without ssl
-    std::unordered_map<const SSL *, Client_state *> handshakes; // with both
+    std::vector<Client_state *> connecting; // with a handshake that has no ssl yet
     enum class Layout : std::uint8_t { unknown, right, wrong } layout = Layout::unknown;
 };
 
@@ -135,10 +135,53 @@ int on_handshake(const char **error_r, void *context) noexcept
     return -1;
 }
 
+// An SSL and the state whose handshake it is know each other until one of them goes: Dovecot may
+// free the SSL long before the client, and its address soon belongs to another one.
+void on_ssl_freed(void *, void *state, CRYPTO_EX_DATA *, int, long, void *)
+{
+    if (state != nullptr)
+        static_cast<Client_state *>(state)->ssl = nullptr;
+}
+
+int state_index()
+{
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, on_ssl_freed);
+    return index;
+}
+
+// MUST: until the connection is in the hands of its policy, Dovecot does not have the password.
+// Then nothing that a backend says in clear can make it send it.
+void hide_password(Client_state *state)
+{
+    ::client *client = state->client;
+    if (client->proxy_password == nullptr || state->password != nullptr)
+        return;
+    state->password = client->proxy_password;
+    client->proxy_password = i_strdup("");
+}
+
+void reveal_password(Client_state *state)
+{
+    if (state->password == nullptr)
+        return;
+    i_free(state->client->proxy_password);
+    state->client->proxy_password = state->password;
+    state->password = nullptr;
+}
+
+void drop_password(Client_state *state)
+{
+    if (state->password != nullptr)
+        safe_memset(state->password, 0, std::strlen(state->password));
+    i_free_and_null(state->password);
+}
+
 void forget_handshake(Client_state *state)
 {
+    drop_password(state);
+    state->lines = 0;
     if (state->ssl != nullptr)
-        adapter->handshakes.erase(state->ssl);
+        SSL_set_ex_data(state->ssl, state_index(), nullptr);
     std::erase(adapter->connecting, state);
     state->ssl = nullptr;
     state->handshake.reset();
@@ -146,12 +189,14 @@ void forget_handshake(Client_state *state)
 }
 
 // Before each connection, for a handshake has one SSL.
-void expect_handshake(Client_state *state, Backend_tls *tls, const std::string &host)
+// host: by value, for the one that the last handshake has goes with it.
+void expect_handshake(Client_state *state, Backend_tls *tls, std::string host)
 {
+    reveal_password(state); // to be hidden again for the next connection
     forget_handshake(state);
     state->handshake = std::make_unique<Backend_handshake>();
     state->handshake->policy = tls;
-    state->handshake->host = host;
+    state->handshake->host = std::move(host);
     adapter->connecting.push_back(state);
 }
 
@@ -165,9 +210,8 @@ std::string address_of(const login_proxy *proxy)
 // The connection that an SSL belongs to: at first the one whose stream has the same socket.
 Backend_handshake *find_handshake(SSL *ssl)
 {
-    auto known = adapter->handshakes.find(ssl);
-    if (known != adapter->handshakes.end())
-        return known->second->handshake.get();
+    if (const auto *known = static_cast<Client_state *>(SSL_get_ex_data(ssl, state_index())))
+        return known->handshake.get();
 
     ssl_iostream *ssl_io = iostream_of(ssl);
     const int fd = ssl_io == nullptr ? -1 : i_stream_get_fd(ssl_io->plain_input);
@@ -178,11 +222,14 @@ Backend_handshake *find_handshake(SSL *ssl)
         istream *input = proxy == nullptr ? nullptr : login_proxy_get_istream(proxy);
         if (input == nullptr || i_stream_get_fd(input) != fd)
             continue;
-        adapter->handshakes[ssl] = state;
+        if (SSL_set_ex_data(ssl, state_index(), state) != 1)
+            return nullptr;
         std::erase(adapter->connecting, state);
         state->ssl = ssl;
         state->handshake->address = address_of(proxy);
         ssl_iostream_set_handshake_callback(ssl_io, on_handshake, state);
+        // What Dovecot says from here on waits for the end of the handshake.
+        reveal_password(state);
         return state->handshake.get();
     }
     return nullptr;
@@ -313,6 +360,9 @@ void attempt(Client_state *state) noexcept
         state->sasl_callback(client, SASL_SERVER_REPLY_SUCCESS, nullptr, args.data());
         client->set = stock_set;
         state->without_reconnects = false;
+        // The connection is on its way at best.
+        if (state->handshake != nullptr)
+            hide_password(state);
         wipe(&*fields);
         client_unref(&client);
     } catch (const std::exception &error) {
@@ -322,10 +372,12 @@ void attempt(Client_state *state) noexcept
 
 // ---- after a failure
 
-// Why a connection from this source cannot be made, as Dovecot puts errno into its reason; nothing
-// when it is not the source's fault.
+// Dovecot puts errno into its reason, behind a beginning that only it writes: other reasons quote
+// the backend.
 bool is_sources_fault(const char *reason)
 {
+    if (!std::string_view(reason).starts_with("connect("))
+        return false;
     for (int error : {EADDRINUSE, EADDRNOTAVAIL}) {
         if (std::strstr(reason, std::strerror(error)) != nullptr)
             return true;
@@ -422,8 +474,10 @@ void on_proxy_failed(::client *client, login_proxy_failure_type type, const char
         if (reconnecting) {
             if (plan_retry(state, type, reason))
                 retry_soon(state);
-            else if (state->handshake != nullptr)
+            else if (state->handshake != nullptr) {
                 expect_handshake(state, state->login->tls(), state->handshake->host);
+                hide_password(state);
+            }
             return super(client, type, reason, TRUE);
         }
         Backend_handshake *handshake = state->handshake.get();
@@ -441,6 +495,15 @@ void on_proxy_failed(::client *client, login_proxy_failure_type type, const char
 }
 
 // ---- the backstop
+
+// Whether the line may come before STARTTLS. IMAP's proxy believes every reply at any time: in
+// clear it would send the login in answer to "C OK", and call the client logged in for "L OK". The
+// other protocols' wait for the reply that is due.
+bool may_precede_tls(std::string_view line)
+{
+    return std::strcmp(login_binary->protocol, "imap") != 0 || line.starts_with("* ") ||
+           line.starts_with("I ") || line.starts_with("i ") || line.starts_with("S ");
+}
 
 int fail_line(::client *client, const char *why)
 {
@@ -469,12 +532,20 @@ int on_proxy_line(::client *client, const char *line) noexcept
             return fail_line(client, "the TLS policy has not passed this connection");
         return super(client, line);
     }
+    if (!may_precede_tls(line))
+        return fail_line(client, "the backend answers before TLS what it was not asked");
+    // Behind the greeting, IMAP's proxy would pass untagged lines on to the mail client.
+    if (std::strcmp(login_binary->protocol, "imap") == 0 && state->lines++ > 0 && *line == '*')
+        return 0;
     // Before STARTTLS, or this is the line that begins it: then Dovecot has queued the login
     // behind the handshake, and the policy must have seen that begin.
     client_ref(client);
     ostream *before = login_proxy_get_ostream(client->login_proxy);
     int ret = super(client, line);
-    if (client->login_proxy != nullptr && login_proxy_get_ostream(client->login_proxy) != before &&
+    // None: Dovecot has closed the connection and will make another one.
+    ostream *now =
+        client->login_proxy == nullptr ? nullptr : login_proxy_get_ostream(client->login_proxy);
+    if (now != nullptr && now != before &&
         (state->handshake == nullptr || !state->handshake->begun))
         ret = fail_line(client, "the TLS policy was not asked about this connection");
     client_unref(&client);
@@ -546,10 +617,11 @@ bool on_filter_mech(::client *client, auth_mech_desc *mech) noexcept
         client->sasl_callback != on_auth_reply) {
         state->sasl_callback = client->sasl_callback;
         client->sasl_callback = on_auth_reply;
-        // Tells the passdb that policies are enforced here.
-        if (!state->announced)
+        // Tells the passdb that policies are enforced here; a client's proxy may have replaced what
+        // was there at the last try.
+        if (client->forward_fields == nullptr ||
+            std::strstr(str_c(client->forward_fields), announcement) == nullptr)
             client_add_forward_field(client, announcement, "y");
-        state->announced = true;
     }
     return state->super.sasl_filter_mech == nullptr || state->super.sasl_filter_mech(client, mech);
 }

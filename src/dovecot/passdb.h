@@ -55,9 +55,8 @@ class Auth_request {
     bool has_fields() const;
     void clear_route_fields();
     // The login process that asks has the plugin that enforces TLS policies, and says so by a
-    // forward field. It is taken back by clear_announcement(): backends need not see it.
+    // forward field (which it takes out of the reply again: backends need not see it).
     bool login_process_enforces_policies() const;
-    void clear_announcement();
     bool authenticates() const; // false for LMTP's and doveadm's lookups
     // Whether this address and port ("" for any) are where the client connected to, or one of
     // auth_proxy_self. Only IP addresses are compared, never names.

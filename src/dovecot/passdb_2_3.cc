@@ -394,11 +394,6 @@ bool Auth_request::login_process_enforces_policies() const
     return auth_fields_exists(request_->fields.extra_fields, announcement);
 }
 
-void Auth_request::clear_announcement()
-{
-    auth_fields_remove(request_->fields.extra_fields, announcement);
-}
-
 bool login_processes_know(std::string_view mechanism)
 {
     // dsasl_clients_init()
@@ -428,6 +423,8 @@ void Auth_request::clear_route_fields()
                              "proxy_mech",
                              "proxy_noauth",
                              "proxy_timeout",
+                             "proxy_refresh",
+                             "proxy_host_immediate_failure_after",
                              "proxy_not_trusted",
                              "proxy_nopipelining",
                              "proxymap_mech",

@@ -67,7 +67,8 @@ class Sent_on : public Proxied_login {
 
     bool has_another_source(std::string_view) override
     {
-        if (pool_.empty())
+        const std::optional<Ip> backend = reply_.address();
+        if (pool_.empty() || !backend)
             return false;
         const Ip failed = lease_.ip();
         plugin_.sources().failed(pool_, failed);
@@ -75,7 +76,7 @@ class Sent_on : public Proxied_login {
         if (tried_.size() >= max_sources_tried)
             return false;
         // Only to know; next_fields() takes it.
-        return plugin_.sources().take(pool_, *reply_.address(), port_, user_, tried_).ok();
+        return plugin_.sources().take(pool_, *backend, port_, user_, tried_).ok();
     }
 
     Backend_tls *tls() const override { return tls_; }

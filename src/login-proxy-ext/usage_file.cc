@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <new>
 #include <utility>
 
@@ -19,6 +20,8 @@
 namespace proxymap::usage {
 
 namespace {
+
+constexpr int max_lock_tries = 200; // 10 ms apart; making the files takes a few
 
 class Descriptor {
   public:
@@ -166,9 +169,12 @@ Result<File> File::open(const std::string &path)
     const Descriptor guard(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (guard.get() < 0)
         return failure("open(" + folder + ")", errno);
-    while (flock(guard.get(), LOCK_EX) < 0) {
-        if (errno != EINTR)
+    // Anybody who may read the folder can hold this lock, so a login process waits only so long.
+    for (int tries = 0; flock(guard.get(), LOCK_EX | LOCK_NB) < 0; tries++) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || tries == max_lock_tries)
             return failure("flock(" + folder + ")", errno);
+        const timespec pause{0, 10'000'000};
+        nanosleep(&pause, nullptr);
     }
     Result<File> now = open_existing(path, &make_anew);
     if (now || !make_anew)

@@ -286,8 +286,9 @@ std::string Passdb_proxymap::why_not_sendable(const Login_request &login, const 
 {
     const Auth_request &request = login.request;
     if (has_field(route, "proxymap_tls") && !request.login_process_enforces_policies())
-        return "it asks for a TLS policy, and the login process has nothing that enforces one: add "
-               "login_proxy_ext to login_plugins";
+        return "it asks for a TLS policy, and who asks has nothing that enforces one: where it is "
+               "a "
+               "login process, add login_proxy_ext to login_plugins";
     for (const auto &[name, value] : route.fields) {
         if ((name == "proxy_mech" || name == "proxymap_mech") && value != needs_login_plugin &&
             !login_processes_know(value))
@@ -394,7 +395,6 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
         }
         source_ip = std::move(*source);
     }
-    request.clear_announcement();
     for (const auto &[name, value] : route.fields)
         set_field(request, name, value);
     if (!source_ip.empty())

@@ -27,6 +27,7 @@ void *allocate(const memcached_st * /*handle*/, void *old, std::size_t size)
         return nullptr;
     }
     char *start = old == nullptr ? nullptr : static_cast<char *>(old) - room_before;
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): libmemcached's, in C
     char *memory = static_cast<char *>(std::realloc(start, room_before + size + room_behind));
     return memory == nullptr ? nullptr : memory + room_before;
 }
@@ -56,6 +57,7 @@ static void *roomy_calloc(const memcached_st *handle, std::size_t count, const s
 static void roomy_free(const memcached_st * /*handle*/, void *memory, void * /*context*/)
 {
     if (memory != nullptr) {
+        // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): libmemcached's, in C
         std::free(static_cast<char *>(memory) - room_before);
     }
 }

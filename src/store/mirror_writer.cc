@@ -86,7 +86,7 @@ class Writer final : public Mirror_writer {
 Result<Done> Writer::begin(const Position &position)
 {
     const auto text = format_marker({position, false});
-    if (const auto done = write({{marker_key_, text}}); !done) {
+    if (auto done = write({{marker_key_, text}}); !done) {
         return done;
     }
     auto marker = read_marker();
@@ -125,7 +125,7 @@ Result<Done> Writer::remove(Kind kind, const std::string &name)
 
 Result<Done> Writer::finish(const Position &position)
 {
-    if (const auto done = flush(); !done) {
+    if (auto done = flush(); !done) {
         return done;
     }
     const auto marker = read_marker();
@@ -148,7 +148,7 @@ Result<Done> Writer::finish(const Position &position)
 Result<Done> Writer::add(Change change)
 {
     if (batch_.size() >= batch_records || batch_keys_.contains(change.key)) {
-        if (const auto done = flush(); !done) {
+        if (auto done = flush(); !done) {
             return done;
         }
     }

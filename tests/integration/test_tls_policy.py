@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import imaplib
 import os
 import ssl
 
@@ -9,7 +10,7 @@ import pytest
 
 from harness import authority, branch, clients
 from harness.backend import Backend, password_of
-from harness.fakebackend import FakeBackend
+from harness.fakebackend import FakeBackend, Session
 from harness.process import wait_until
 
 LOGIN_SERVICES = [service for service in branch.SERVICES if service != "lmtp"]
@@ -251,6 +252,75 @@ def test_an_old_protocol_is_refused(make_policy_site, certificates):
             f"user new host={fake.host} port={fake.port} tls=ssl tls_policy=modern\n")
         assert site.login("imap", "new").outcome == "temp_failed"
         assert fake.seen == b""
+
+
+# ---- a hostile backend, before TLS
+
+class _AnswersBeforeTls(Session):
+    """Says `backend.lie` in answer to STARTTLS, and then lets everybody in."""
+
+    def imap(self, backend, line):
+        if line.split()[1].upper() == b"STARTTLS":
+            return backend.lie
+        return line.split()[0] + b" OK in\r\n"
+
+
+@pytest.mark.parametrize("lie", [b"C OK done\r\n", b"L OK in\r\n", b"+ \r\n", b"I OK\r\nL OK in\r\n",
+                                 b"* OK [ALERT] mind this\r\nL OK in\r\n"])
+def test_a_backend_that_answers_in_clear_what_comes_after_tls_gets_nothing(make_policy_site, certificates, lie):
+    with FakeBackend("127.0.0.60", tls=certificates.good, session=_AnswersBeforeTls) as fake:
+        fake.lie = lie
+        site = make_policy_site(f"user john host={fake.host} port={fake.port} tls=starttls tls_policy=chain\n",
+                                extra="login_proxy_timeout = 3s\n")
+        outcome = clients.login("imap", site.proxy.address("imap"), "john", password_of("john"))
+        assert outcome.outcome == "temp_failed", outcome
+        assert "mind this" not in outcome.text
+        assert b"STARTTLS" in fake.seen
+        for secret in secrets_of("john"):
+            assert secret not in fake.seen
+
+
+class _BusyAtFirst(Session):
+    """Ends the first connection by BYE, within TLS where that starts at once."""
+
+    def talk(self, backend):
+        if backend.connections > 1:
+            super().talk(backend)
+            return
+        if backend.at_once:
+            self.start_tls(backend)
+        self.request.sendall(b"* BYE busy\r\n")
+
+
+@pytest.mark.parametrize("kind", ["ssl", "starttls"])
+def test_a_reconnect_is_under_the_policy_too(make_policy_site, certificates, kind):
+    with FakeBackend("127.0.1.1", tls=certificates.good, at_once=kind == "ssl", session=_BusyAtFirst) as fake:
+        site = make_policy_site(f"user john host={fake.host} port={fake.port} tls={kind} tls_policy=good_name\n"
+                                f"user joe host={fake.host} port={fake.port} tls={kind} tls_policy=wrong_pin\n")
+        assert clients.login("imap", site.proxy.address("imap"), "john", password_of("john")).outcome == "ok"
+        assert fake.connections == 2
+        fake.connections = 0
+        seen = len(fake.seen)
+        assert clients.login("imap", site.proxy.address("imap"), "joe", password_of("joe")).outcome == "temp_failed"
+        for secret in secrets_of("joe"):
+            assert secret not in fake.seen[seen:]
+
+
+def test_a_second_login_on_the_same_connection_goes_by_its_own_policy(make_policy_site, certificates, backend):
+    ports = f"port={backend.spec.ports['imap']}"
+    site = make_policy_site(f"user refused host=127.0.1.2 {ports} tls=starttls tls_policy=chain\n"
+                            f"user other host=127.0.1.2 {ports} tls=starttls tls_policy=any\n"
+                            f"user good host=127.0.1.1 {ports} tls=starttls tls_policy=chain\n"
+                            "user plain backend=b1\n")
+    for second in ("other", "good", "plain"):
+        client = imaplib.IMAP4(*site.proxy.address("imap"), timeout=30)
+        try:
+            for _ in range(2):
+                with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
+                    client.login("refused", password_of("refused"))
+            client.login(second, password_of(second))
+        finally:
+            client.shutdown()
 
 
 # ---- resumption

@@ -21,7 +21,7 @@ GREETINGS = {
 }
 
 
-class _Session(socketserver.BaseRequestHandler):
+class Session(socketserver.BaseRequestHandler):
     def handle(self):
         backend = self.server.backend
         with backend.lock:
@@ -90,10 +90,10 @@ class _Server(socketserver.ThreadingTCPServer):
 
 class FakeBackend:
     """tls: a Certificate; at_once: no STARTTLS before it; newest: ssl.TLSVersion; demands: a
-    CA that must have signed the client's certificate."""
+    CA that must have signed the client's certificate; session: a Session that behaves otherwise."""
 
     def __init__(self, host, service="imap", tls=None, at_once=False, newest=None, refuses_starttls=False,
-                 demands=""):
+                 demands="", session=Session):
         self.service, self.at_once, self.refuses_starttls = service, at_once, refuses_starttls
         self.context = None
         if tls:
@@ -106,7 +106,7 @@ class FakeBackend:
                 self.context.maximum_version = newest
         self.lock = threading.Lock()
         self.seen, self.connections, self.resumed = b"", 0, []
-        self.server = _Server((host, 0), _Session)
+        self.server = _Server((host, 0), session)
         self.server.backend = self
         self.host, self.port = self.server.server_address
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
