@@ -309,8 +309,9 @@ Result<std::string> read_file(const std::string &path, std::size_t max_bytes, Fi
             return *error;
     }
 
-    // Not by st_size: the file may grow meanwhile, and files of /proc say 0.
+    // Not by st_size alone: the file may grow meanwhile, and files of /proc say 0.
     std::string text;
+    text.reserve(std::min(static_cast<std::size_t>(status.st_size), max_bytes));
     char buffer[16384];
     for (;;) {
         ssize_t got = read(file.fd(), buffer, sizeof(buffer));

@@ -202,8 +202,11 @@ std::string_view what_is_allowed(Field_id id, std::string_view value)
     case Field_id::master:
     case Field_id::user:
     case Field_id::pass:
-    case Field_id::password:
         return unless(!value.empty(), "a value that is not empty");
+    case Field_id::password:
+        // MUST: behind {PLAIN} nothing would let in whoever sends an empty password.
+        return unless(!value.empty() && (value.front() != '{' || value.back() != '}'),
+                      "a password that is not empty, with or without its {SCHEME}");
     case Field_id::reason:
     case Field_id::forward_prefix:
     case Field_id::event_prefix:

@@ -609,11 +609,25 @@ void on_auth_reply(::client *client, sasl_server_reply reply, const char *data,
     attempt(state);
 }
 
+void call_layout_wrong(const char *difference)
+{
+    if (adapter->layout == Adapter::Layout::wrong)
+        return;
+    adapter->layout = Adapter::Layout::wrong;
+    i_error("login_proxy_ext: this Dovecot lays out its clients otherwise (%s) than the headers "
+            "that the plugin was built with (" PACKAGE_STRING "): rebuild dovecot-proxymap against "
+            "the installed dovecot-dev; until then source pools are not used, and logins whose "
+            "route has a TLS policy fail for the time being",
+            difference);
+}
+
 bool on_filter_mech(::client *client, auth_mech_desc *mech) noexcept
 {
     Client_state *state = find_state(client);
-    // Also called to list the mechanisms, when nobody authenticates.
-    if (client->authenticating && client->sasl_callback != nullptr &&
+    // Also called to list the mechanisms, when nobody authenticates and there is no callback.
+    if (client->sasl_callback != nullptr && !client->authenticating)
+        call_layout_wrong("authenticating");
+    if (adapter->layout == Adapter::Layout::right && client->sasl_callback != nullptr &&
         client->sasl_callback != on_auth_reply) {
         state->sasl_callback = client->sasl_callback;
         client->sasl_callback = on_auth_reply;
@@ -675,14 +689,10 @@ void on_client_allocated(::client *client) noexcept
 {
     if (adapter->layout == Adapter::Layout::unknown) {
         const char *difference = find_layout_difference(client);
-        adapter->layout = difference == nullptr ? Adapter::Layout::right : Adapter::Layout::wrong;
-        if (difference != nullptr)
-            i_error("login_proxy_ext: this Dovecot lays out its clients otherwise (%s) than the "
-                    "headers "
-                    "that the plugin was built with (" PACKAGE_STRING "): rebuild dovecot-proxymap "
-                    "against the installed dovecot-dev; until then source pools are not used, and "
-                    "logins whose route has a TLS policy fail for the time being",
-                    difference);
+        if (difference == nullptr)
+            adapter->layout = Adapter::Layout::right;
+        else
+            call_layout_wrong(difference);
     }
     if (adapter->layout == Adapter::Layout::wrong)
         return;

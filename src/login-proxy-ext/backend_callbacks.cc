@@ -203,6 +203,7 @@ bool Backend_tls::Impl::judge(SSL *ssl, X509_STORE_CTX *store_context, const Con
     if (connection == nullptr || !connection->admitted || handshake == nullptr ||
         handshake->policy != owner)
         return false;
+    handshake->protocol = SSL_get_version(ssl);
     const Certificate_check check = check_certificate(store_context, policy, handshake->host);
     if (!check.passed) {
         handshake->failure =

@@ -122,6 +122,8 @@ bool Backend_tls::finish(SSL *ssl, Backend_handshake *handshake)
 std::string Backend_tls::fail(Backend_handshake *handshake, std::string_view error)
 {
     handshake->verified = false;
+    if (handshake->begun && handshake->duration_us == 0)
+        handshake->duration_us = monotonic_us() - handshake->begun_at_us;
     if (handshake->session_offered)
         impl_->sessions.refuse(destination_of(*handshake), impl_->clock());
     if (!handshake->failure.empty())

@@ -46,12 +46,12 @@ struct Backend_handshake {
     bool resumed = false;           // set by finish()
     bool verified = false;          // set by finish(), and only there: the policy is satisfied
     int alert = -1;                 // the last fatal alert that came (RFC 8446, 6); -1: none
-    std::string protocol;           // "TLSv1.3"; set by finish()
+    std::string protocol;           // "TLSv1.3"; known when a certificate comes, or by finish()
     std::string failure; // why the certificate was refused: one sentence for the log, what was
                          // expected and what came. Printable ASCII, at most 3 KiB; never for
                          // the client
     std::uint64_t begun_at_us = 0; // monotonic
-    std::uint64_t duration_us = 0; // from begun to finish()
+    std::uint64_t duration_us = 0; // from begun to finish() or fail()
 };
 
 class Backend_tls {

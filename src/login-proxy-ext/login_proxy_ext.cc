@@ -133,11 +133,10 @@ Result<Backend_tls *> Login_proxy_ext::find_policy(std::string_view name)
     if (policy == policies.end())
         return Error{"there is no section tls_policy " + std::string(name) + " { } in " +
                      settings_->settings.path};
-    const Result<Policy_files> &files =
-        settings_->files[static_cast<std::size_t>(policy - policies.begin())];
+    Result<Policy_files> files = settings_->files.files_of(*policy);
     if (!files)
         return files.error();
-    auto tls = std::make_unique<Backend_tls>(*policy, *files);
+    auto tls = std::make_unique<Backend_tls>(*policy, std::move(*files));
     return policies_.emplace(name, std::move(tls)).first->second.get();
 }
 

@@ -8,7 +8,6 @@
 #include "policy_files.h"
 
 #include <string>
-#include <vector>
 
 namespace proxymap {
 
@@ -18,9 +17,9 @@ inline constexpr const char *settings_path_variable = "PROXYMAP_CONFIG";
 
 struct Login_settings {
     Settings settings;
-    // Those of settings.tls_policies, in the same order. Error: the policy cannot be used, and its
+    // Those of settings.tls_policies. A policy whose files cannot be read cannot be used, and its
     // logins fail; the others can.
-    std::vector<Result<Policy_files>> files;
+    Kept_files files;
 };
 
 // Parses no certificate: with service_count = 1 this runs for every login.

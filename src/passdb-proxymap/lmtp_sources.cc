@@ -8,7 +8,7 @@ namespace proxymap {
 
 Lmtp_sources::Lmtp_sources(const std::vector<Source_pool> &pools,
                            const Source_addresses::Surroundings &surroundings)
-    : turn_(std::random_device()())
+    : is_assigned_(surroundings.is_assigned), turn_(std::random_device()())
 {
     for (const Source_pool &pool : pools) {
         pools_.push_back(std::make_unique<Source_addresses>(pool, surroundings));
@@ -31,10 +31,17 @@ Result<std::string> Lmtp_sources::choose(const Route &route, std::string_view us
     const std::vector<Source_candidate> &candidates = pool.candidates();
     const Choose rule =
         pool.pool().choose == Choose::least_used ? Choose::round_robin : pool.pool().choose;
-    const int chosen = choose_source(rule, candidates, *backend, user, &turn_);
-    if (chosen < 0)
-        return Error{pool.why_none(backend->v6)};
-    return format_ip(candidates[static_cast<std::size_t>(chosen)].ip);
+    for (std::size_t tries = 0; tries < candidates.size(); tries++) {
+        const int chosen = choose_source(rule, candidates, *backend, user, &turn_);
+        if (chosen < 0)
+            break;
+        const Ip source = candidates[static_cast<std::size_t>(chosen)].ip;
+        if (is_assigned_(source))
+            return format_ip(source);
+        // Nobody will say here that it cannot be bound.
+        pool.avoid(source, "it is not one of this host's");
+    }
+    return Error{pool.why_none(backend->v6)};
 }
 
 } // namespace proxymap

@@ -1,6 +1,7 @@
 // Where mail comes from: LMTP has no login process, so the passdb itself says source_ip for it.
 //
-// Counts no connections, for it does not see them end: least-used takes turns here.
+// Sees no connection fail or end: so it counts none, and least-used takes turns here; and it gives
+// only addresses that this host has, as if each had a `?`.
 #pragma once
 
 #include "../core/resolver.h"
@@ -29,6 +30,7 @@ class Lmtp_sources {
     Result<std::string> choose(const Route &route, std::string_view user);
 
   private:
+    std::function<bool(const Ip &)> is_assigned_;
     std::vector<std::unique_ptr<Source_addresses>> pools_;
     std::uint64_t turn_;
 };

@@ -146,6 +146,8 @@ TEST(field_value, names_and_passwords_are_not_empty)
         check_all(id, true, {"x", "x y", "{PLAIN}x", "\xc3\xa4"});
         check_all(id, false, {""});
     }
+    check_all(Field_id::password, false, {"{PLAIN}", "{CRYPT}"});
+    check_all(Field_id::pass, true, {"{PLAIN}"}); // as it stands
 }
 
 TEST(field_value, free_texts_may_be_empty)

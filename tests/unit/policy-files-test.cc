@@ -89,3 +89,28 @@ TEST(policy_files, a_key_that_others_may_read_is_refused)
         CHECK_TEXT(error.find("0600") != std::string::npos, error.c_str());
     }
 }
+
+TEST(policy_files, a_file_that_two_policies_name_is_read_once)
+{
+    Tls_policy other;
+    other.name = "other";
+    policy.ca_file = other.ca_file = write("ca", "the CA");
+    Kept_files kept;
+    kept.read(policy);
+    write("ca", "another CA");
+    kept.read(other);
+    STRCMP_EQUAL("the CA", kept.files_of(policy)->ca.c_str());
+    STRCMP_EQUAL("the CA", kept.files_of(other)->ca.c_str());
+}
+
+TEST(policy_files, a_file_that_is_certificate_and_key_is_judged_as_a_key)
+{
+    policy.certificate_file = policy.key_file = write("both", "the certificate and the key", 0644);
+    CHECK(refusal().find("tls_policy strict: key: ") == 0);
+}
+
+TEST(policy_files, a_file_that_was_not_read_is_an_error)
+{
+    policy.ca_file = write("ca", "the CA");
+    CHECK(!Kept_files().files_of(policy).ok());
+}
