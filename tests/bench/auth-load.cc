@@ -72,6 +72,10 @@ class Load {
             std::uint64_t until = unanswered() > 0 ? progress_ + patience_ns : never;
             if (!all_sent && !free_slots_.empty())
                 until = std::min(until, options_.rate > 0 ? due(sent_) : end_);
+            if (options_.pause_usecs > 0) {
+                const timespec pause = {0, static_cast<long>(options_.pause_usecs) * 1000};
+                nanosleep(&pause, nullptr);
+            }
             client_.wait(until, [this](std::string_view line) { handle(line); });
         }
         return unanswered() == 0 && odd_ == 0;

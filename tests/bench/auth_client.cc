@@ -2,8 +2,6 @@
 #include "auth_client.h"
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 
@@ -19,20 +17,6 @@ namespace {
 constexpr std::uint64_t handshake_ns = 10'000'000'000;
 
 } // namespace
-
-void die(const std::string &sentence)
-{
-    std::fprintf(stderr, "auth-load: %s\n", sentence.c_str());
-    std::exit(1);
-}
-
-std::uint64_t monotonic_ns()
-{
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-           static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 Auth_client::Auth_client(const std::string &socket_path)
 {

@@ -3,17 +3,14 @@
 // Every error ends the program with one sentence: a benchmark with an error has no result.
 #pragma once
 
+#include "program.h"
+
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 
 namespace proxymap::bench {
-
-// "auth-load: <sentence>" to stderr, exit 1.
-[[noreturn]] void die(const std::string &sentence);
-
-std::uint64_t monotonic_ns();
 
 class Auth_client {
   public:

@@ -24,8 +24,11 @@ class Ratio:
         self.median = statistics.median(values)
         self.low, self.high = interval(values)
 
+    def text(self, digits):
+        return f"{self.median:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+
     def __str__(self):
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+        return self.text(2)
 
     def verdict(self, at_most=None, at_least=None):
         """The whole interval decides; where it spans the limit, more rounds must."""

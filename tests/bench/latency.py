@@ -11,7 +11,7 @@ import statistics
 import time
 
 import figures
-from servers import Dovecot, Problem, wait_until
+from servers import Auth, Problem, wait_until
 from throughput import run_load, user, warm_up
 
 TIMEOUT_MS = 500     # lookup_timeout
@@ -44,8 +44,8 @@ class Latency:
                              ("memcached, then lmdb", ["memcached", "lmdb"])):
             block = self.routes.settings("latency-" + stores[-1], stores,
                                          more=f"lookup_timeout = {TIMEOUT_MS}ms\n")
-            dovecot = Dovecot(os.path.join(self.folder, "dovecot-latency-" + stores[-1]),
-                              self.modules, NO_FAILURE_DELAY + block)
+            dovecot = Auth(os.path.join(self.folder, "dovecot-latency-" + stores[-1]),
+                           self.modules, NO_FAILURE_DELAY + block)
             try:
                 self._run_one(name, dovecot)
             finally:

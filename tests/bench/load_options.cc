@@ -1,7 +1,7 @@
 // See load_options.h.
 #include "load_options.h"
 
-#include "auth_client.h"
+#include "program.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +17,8 @@ namespace {
 constexpr char usage[] =
     "usage: auth-load --socket PATH (--requests N | --seconds S) [option ...]\n"
     "  --outstanding N      logins at the same time (64; with --rate: 4096)\n"
+    "  --pause USECS        look for answers so often, rather than being woken by them (0: be "
+    "woken)\n"
     "  --users N            how many users there are (100000)\n"
     "  --first-user N       number of the first of them (0)\n"
     "  --pattern TEXT       their names, %d is the number (user%d@example.com)\n"
@@ -56,6 +58,7 @@ Options parse_options(int argc, char *argv[])
                                       {"requests", 1, nullptr, 'n'},
                                       {"seconds", 1, nullptr, 't'},
                                       {"outstanding", 1, nullptr, 'o'},
+                                      {"pause", 1, nullptr, 'w'},
                                       {"users", 1, nullptr, 'u'},
                                       {"first-user", 1, nullptr, 'f'},
                                       {"pattern", 1, nullptr, 'p'},
@@ -90,6 +93,9 @@ Options parse_options(int argc, char *argv[])
             break;
         case 'o':
             options.outstanding = number32();
+            break;
+        case 'w':
+            options.pause_usecs = number32();
             break;
         case 'u':
             options.users = number32();

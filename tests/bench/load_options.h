@@ -13,6 +13,7 @@ struct Options {
     std::uint64_t requests = 0; // 0: until seconds are over
     double seconds = 0;
     std::uint32_t outstanding = 0; // 0: 64 in a closed loop, 4096 in an open one
+    std::uint32_t pause_usecs = 0;
     std::uint32_t users = 100'000;
     std::uint64_t first_user = 0;
     std::string name_head = "user"; // user%d@example.com, split at %d

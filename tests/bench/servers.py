@@ -146,38 +146,37 @@ mail_location = maildir:{base}/mail
 default_vsz_limit = 4 G
 # No process may end, and take its CPU time with it, while it is measured.
 default_idle_kill = 1 hours
-service auth {{
+service auth {
   client_limit = 8192
-  unix_listener auth-client {{
+  unix_listener auth-client {
     mode = 0600
-  }}
-}}
+  }
+}
 # The delay for addresses with many failures is not what is measured.
-service anvil {{
-  unix_listener anvil-auth-penalty {{
+service anvil {
+  unix_listener anvil-auth-penalty {
     mode = 0
-  }}
-}}
+  }
+}
 {passdbs}
 """
 
 
 class Dovecot:
-    """A private Dovecot with the given passdb blocks, reached by its auth client socket."""
+    """A private Dovecot with this configuration, in which {base} and {log} are put in."""
 
-    def __init__(self, folder, modules, passdbs):
+    def __init__(self, folder, config, ready, command=lambda *words: words):
+        """ready: whether it can be used. command: makes the command line out of Dovecot's."""
         os.makedirs(folder)
         self.log = os.path.join(folder, "log")
         self.config = os.path.join(folder, "dovecot.conf")
-        self.socket = os.path.join(folder, "base", "auth-client")
-        os.makedirs(os.path.dirname(self.socket))
+        self.base = os.path.join(folder, "base")
+        os.makedirs(self.base)
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(base=os.path.dirname(self.socket), log=self.log,
-                                     passdbs=passdbs))
-        self.process = subprocess.Popen(modules.command("dovecot", "-F", "-c", self.config),
+            file.write(config.replace("{base}", self.base).replace("{log}", self.log))
+        self.process = subprocess.Popen(command("dovecot", "-F", "-c", self.config),
                                         stdin=subprocess.DEVNULL)
-        wait_until(lambda: accepts(self.socket) or self.process.poll() is not None,
-                   "the start of Dovecot")
+        wait_until(lambda: ready() or self.process.poll() is not None, "the start of Dovecot")
         if self.process.poll() is not None:
             raise Problem(f"Dovecot did not start: {self.last_log_lines()}")
 
@@ -193,17 +192,43 @@ class Dovecot:
         with open(f"/proc/{master}/task/{master}/children", encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]
 
-    def auth_pids(self):
-        """The auth process and all of its workers."""
+    def pids_of(self, name):
+        """Its processes of that name: auth, imap-login ..."""
         pids = []
         for pid in self._children():
-            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
-                if file.read().strip() == "auth":
-                    pids.append(pid)
+            try:
+                with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                    if file.read().strip() == name:
+                        pids.append(pid)
+            except FileNotFoundError:
+                pass  # it has ended
         return pids
 
+    def stop(self):
+        """Ends the master, and sees to it that nothing it started stays behind."""
+        if self.process.poll() is not None:
+            return
+        children = self._children()
+        stop_process(self.process)
+        ended = time.monotonic() + 5
+        for pid in children:
+            while os.path.exists(f"/proc/{pid}"):
+                if time.monotonic() > ended:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
+
+
+class Auth(Dovecot):
+    """A Dovecot with the given passdb blocks that runs auth alone, reached by its client socket."""
+
+    def __init__(self, folder, modules, passdbs):
+        self.socket = os.path.join(folder, "base", "auth-client")
+        super().__init__(folder, CONFIG.replace("{passdbs}", passdbs),
+                         lambda: accepts(self.socket), modules.command)
+
     def cpu_ns(self):
-        return cpu_ns(self.auth_pids())
+        """Of the auth process and all of its workers."""
+        return cpu_ns(self.pids_of("auth"))
 
     def login(self, user, password="secret"):
         """One login; the fields of the reply as a dict, with its first word as "verdict"."""
@@ -226,16 +251,3 @@ class Dovecot:
             if line.startswith(beginnings):
                 return line.rstrip("\n")
         raise Problem(f"auth closed the connection: {self.last_log_lines()}")
-
-    def stop(self):
-        """Ends the master, and sees to it that nothing it started stays behind."""
-        if self.process.poll() is not None:
-            return
-        children = self._children()
-        stop_process(self.process)
-        ended = time.monotonic() + 5
-        for pid in children:
-            while os.path.exists(f"/proc/{pid}"):
-                if time.monotonic() > ended:
-                    os.kill(pid, signal.SIGKILL)
-                time.sleep(0.02)

@@ -3,6 +3,8 @@
 // what stock Dovecot does with login_source_ips: the next address of a list, in turn, unless its
 // family is another.
 //
+// Prints one line of JSON for each pool; `run` makes a table of them.
+//
 //   source-choice [folder for the shared file, default: /dev/shm]
 #include "core/source_pool.h"
 #include "login-proxy-ext/sources.h"
@@ -83,18 +85,11 @@ int main(int argc, char **argv)
 {
     const std::string path = std::string(argc > 1 ? argv[1] : "/dev/shm") +
                              "/proxymap-source-choice-" + std::to_string(getpid());
-    const double open_begin = cpu_ns();
     auto counts = Usage_counts::open(path);
-    const double made = cpu_ns();
     if (!counts) {
         std::fprintf(stderr, "%s\n", counts.error().message.c_str());
         return EXIT_FAILURE;
     }
-    auto again = Usage_counts::open(path);
-    const double opened = cpu_ns();
-    std::printf("shared file: made in %.0f us, opened in %.1f us\n", (made - open_begin) / 1e3,
-                (opened - made) / 1e3);
-
     constexpr Choose rules[] = {Choose::least_used, Choose::round_robin, Choose::hash_user,
                                 Choose::hash_destination};
     constexpr int sizes[] = {4, 100, 1000};
@@ -107,7 +102,7 @@ int main(int argc, char **argv)
     const Ip destination = *parse_ip("192.0.2.1");
     const std::vector<Ip> none_tried;
     for (const int size : sizes) {
-        std::printf("%4d addresses: stock's turns %.0f ns", size, stock(size));
+        const double floor = stock(size);
         for (const Choose rule : rules) {
             const std::string name = std::string(to_string(rule)) + "-" + std::to_string(size);
             const double first_begin = cpu_ns();
@@ -123,10 +118,10 @@ int main(int argc, char **argv)
                 if (i % 100 == 0 && held.size() < held.capacity())
                     held.push_back(std::move(*lease));
             });
-            std::printf(", %s %.0f ns (first %.0f us)", std::string(to_string(rule)).c_str(), each,
-                        first / 1e3);
+            std::printf("{\"addresses\":%d,\"choose\":\"%s\",\"ns\":%.1f,\"first_us\":%.1f,"
+                        "\"stock_ns\":%.1f}\n",
+                        size, std::string(to_string(rule)).c_str(), each, first / 1e3, floor);
         }
-        std::printf("\n");
     }
     unlink(path.c_str());
     unlink((path + ".lock").c_str());

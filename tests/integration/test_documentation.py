@@ -120,6 +120,7 @@ def make_install(request, command):
     folder = request.getfixturevalue("destdir")
     files = [os.path.relpath(os.path.join(where, name), folder) for where, _, names in os.walk(folder) for name in names]
     for ending in ("auth/libauthdb_proxymap.so", "doveadm/lib10_doveadm_proxymap_plugin.so",
+                   "login/lib10_login_proxy_ext_plugin.so", "login/libproxymap_noport.so",
                    "man/man1/doveadm-proxymap.1", "man/man5/proxymap.conf.ext.5",
                    *(f"/example-config/{sample}" for sample in documents.samples())):
         assert any(name.endswith(ending) for name in files), f"{ending} is not installed: {files}"

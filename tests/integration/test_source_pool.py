@@ -1,16 +1,9 @@
 """Source pools: which address the proxy comes from, as the backends see it."""
 
-import collections
-import os
-import signal
-import socket
-
 import pytest
 
-from harness import branch, clients
-from harness.backend import password_of
-from harness.fakebackend import FakeBackend
-from harness.process import wait_until
+from harness import branch
+from harness.holding import Held, HoldingBackend
 
 LOGIN_SERVICES = [service for service in branch.SERVICES if service != "lmtp"]
 
@@ -37,6 +30,13 @@ source_pool broken {
   addresses = 192.0.2.7 127.0.2.8
   choose = hash-destination
 }
+source_pool in_turn {
+  addresses = 192.0.2.7 127.0.2.8 2001:db8::7
+  choose = round-robin
+}
+source_pool by_use {
+  addresses = 192.0.2.7 127.0.2.8 2001:db8::7
+}
 source_pool only_foreign {
   addresses = 192.0.2.7
 }
@@ -58,6 +58,8 @@ user backend-2 backend=b1 source=by_backend
 user foreign backend=b1 source=foreign
 user broken-1 backend=b1 source=broken
 user broken-2 backend=b2 source=broken
+user in-turn backend=b1 source=in_turn
+user by-use backend=b1 source=by_use
 user only-foreign backend=b1 source=only_foreign
 user v6 backend=b1 source=v6
 user named backend=b1 source=named
@@ -126,10 +128,36 @@ def test_an_address_that_cannot_be_bound_is_passed_over_unseen_by_the_client(mak
         assert set(sources(site, user, 2, service)) == {"127.0.2.8"}
 
 
+@pytest.mark.parametrize("user", ["in-turn", "by-use"])
+@pytest.mark.parametrize("service", LOGIN_SERVICES)
+def test_the_first_login_that_meets_an_unassigned_address_shows_nothing_of_it(make_source_site, service, user):
+    daemon = "managesieve" if service == "sieve" else service
+    site = make_source_site(service_count=0, services=(service,),
+                            extra=f"service {daemon}-login {{\n  process_limit = 1\n}}\n")
+    # Two turns at the most, and it was its.
+    assert sources(site, user, 2, service) == ["127.0.2.8"] * 2
+    site.proxy.wait_for_log("no connection can come from 192.0.2.7;")
+    mark = site.proxy.mark()
+    assert set(sources(site, user, 4, service)) == {"127.0.2.8"}
+    assert site.proxy.grep(r"192\.0\.2\.7", mark) == []  # passed over
+
+
 def test_where_no_address_can_be_bound_it_is_a_temporary_failure(make_source_site):
     site = make_source_site(extra="login_proxy_max_reconnects = 0\n")
     assert site.login("imap", "only-foreign").outcome == "temp_failed"
     assert site.login("imap", "broken-1").outcome == "ok"
+
+
+@pytest.mark.parametrize("service", ["imap", "pop3"])
+def test_an_ipv6_backend_is_reached_from_the_ipv6_addresses_of_a_mixed_pool(make_source_site, service):
+    with HoldingBackend("::1", service) as backend:
+        site = make_source_site(f"user mixed {backend.fields()} source=turns\n"
+                                f"user v4 {backend.fields()} source=least\n", service_count=0)
+        with Held(site) as held:
+            held.login("mixed", service, count=4)
+            assert backend.sources() == {"::1": 4}
+            assert len(held.attempt("v4", service)) == 1
+            site.proxy.wait_for_log("source pool .*least.* IPv6")
 
 
 def test_a_pool_without_the_backends_family_is_a_temporary_failure(site):
@@ -151,7 +179,8 @@ def test_the_default_pool_is_for_all_others(make_source_site):
 
 
 @pytest.mark.parametrize("user, expected", [("turns-1", ["127.0.2.1", "127.0.2.2", "127.0.2.3"] * 2),
-                                            ("user-1", None), ("foreign", ["127.0.2.9"] * 6)])
+                                            ("user-1", None), ("foreign", ["127.0.2.9"] * 6),
+                                            ("broken-1", ["127.0.2.8"] * 6)])
 def test_lmtp_gets_its_source_too(site, backends, user, expected):
     mark = backends[0].mark()
     for _ in range(6):
@@ -162,77 +191,3 @@ def test_lmtp_gets_its_source_too(site, backends, user, expected):
         assert len(set(seen)) == 1 and seen[0].startswith("127.0.2.")
     else:
         assert sorted(seen) == sorted(expected)
-
-
-# ---- counts that the login processes share
-
-class Held:
-    """Logins that stay: connections of clients that have logged in at the proxy."""
-
-    def __init__(self, site):
-        self.site, self.connections = site, []
-
-    def login(self, user, service="imap", count=1):
-        for _ in range(count):
-            connection = socket.create_connection(self.site.proxy.address(service), 30)
-            self.connections.append(connection)
-            stream = connection.makefile("rwb")
-            stream.readline()
-            password = password_of(user)
-            if service == "imap":
-                stream.write(f"a login {user} {password}\r\n".encode())
-                stream.flush()
-                while not (line := stream.readline()).startswith(b"a "):
-                    assert line, "the connection ended"
-                assert line.startswith(b"a OK"), line
-            else:
-                stream.write(f"user {user}\r\npass {password}\r\n".encode())
-                stream.flush()
-                assert stream.readline().startswith(b"+OK")
-                assert (line := stream.readline()).startswith(b"+OK"), line
-
-    def close(self):
-        for connection in self.connections:
-            connection.close()
-
-
-def peers(fake_or_backend, port):
-    """Source addresses of the established connections to that address and port, from /proc."""
-    wanted = "%s:%04X" % (socket.inet_aton(fake_or_backend)[::-1].hex().upper(), port)
-    counts = collections.Counter()
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        for line in list(table)[1:]:
-            words = line.split()
-            if words[1] == wanted and words[3] == "01":
-                address = bytes.fromhex(words[2].partition(":")[0])[::-1]
-                counts[socket.inet_ntoa(address)] += 1
-    return counts
-
-
-def test_least_used_counts_over_processes_and_protocols(make_source_site):
-    with FakeBackend("127.0.0.61") as fake:
-        site = make_source_site(f"user held host={fake.host} port={fake.port} source=least\n", service_count=1)
-        held = Held(site)
-        try:
-            held.login("held", count=8)  # eight processes
-            assert sorted(peers(fake.host, fake.port).values()) == [2, 2, 2, 2]
-        finally:
-            held.close()
-
-
-def test_a_killed_process_counts_no_more(make_source_site):
-    with FakeBackend("127.0.0.61") as fake:
-        site = make_source_site(f"user held host={fake.host} port={fake.port} source=least\n", service_count=1)
-        site.proxy.may_crash = True
-        held = Held(site)
-        try:
-            held.login("held", count=4)
-            before = site.proxy.child_pids("imap-login")
-            assert len(before) >= 4
-            for pid in before:
-                os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: not peers(fake.host, fake.port), "all connections are gone")
-            held.login("held", count=4)
-            assert sorted(peers(fake.host, fake.port).values()) == [1, 1, 1, 1]
-        finally:
-            held.close()

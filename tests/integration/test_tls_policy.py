@@ -395,3 +395,88 @@ def test_an_unreadable_settings_file_stops_policies_and_nothing_else(make_policy
     assert site.login("imap", "plain").backend == "b1"
     assert site.login("imap", "good-ssl").outcome == "temp_failed"
     site.proxy.wait_for_log("/nonexistent/proxymap.conf.ext")
+
+
+# ---- whatever else is set
+
+SURROUNDINGS = {
+    "verbose_ssl": {"extra": "verbose_ssl = yes\n"},
+    "verbose_ssl, a process for each login": {"extra": "verbose_ssl = yes\n", "service_count": 1},
+    # Dovecot's TLS module is then loaded for the backends alone.
+    "no TLS for clients": {"extra": "ssl = no\n"},
+    "no TLS for clients, a process for each login": {"extra": "ssl = no\n", "service_count": 1},
+    "verbose_proctitle and debug": {"extra": "verbose_proctitle = yes\nauth_debug = yes\nmail_debug = yes\n"},
+}
+
+
+@pytest.mark.parametrize("surroundings", SURROUNDINGS)
+def test_policies_judge_the_same_whatever_else_is_set(make_policy_site, surroundings):
+    site = make_policy_site(**{"service_count": 0, **SURROUNDINGS[surroundings]})
+    for user in ("good-starttls", "good-ssl", "not-revoked-ssl", "pinned-starttls", "introduced-ssl"):
+        assert site.login("imap", user).backend == "b4"
+    for user in ("strange-starttls", "strange-ssl", "revoked-ssl", "mispinned-starttls", "misnamed-ssl"):
+        assert site.login("imap", user).outcome == "temp_failed"
+    assert site.login("pop3", "good-ssl").backend == "b4"
+    assert site.login("pop3", "strange-ssl").outcome == "temp_failed"
+
+
+def test_cas_keys_and_crls_are_there_in_the_chroot(site):
+    """The files are read before it: afterwards no path leads to them."""
+    assert site.login("imap", "good-ssl").outcome == "ok"
+    roots = {os.readlink(f"/proc/{pid}/root") for pid in site.proxy.child_pids("imap-login")}
+    assert roots == {site.proxy.socket("login")}
+    for user in ("introduced-ssl", "not-revoked-ssl"):
+        assert site.login("imap", user).outcome == "ok"
+    assert site.login("imap", "revoked-ssl").outcome == "temp_failed"
+
+
+# ---- a change of the settings
+
+def crashes(site):
+    """But for processes that stock Dovecot starts while it ends, and which find no configuration."""
+    site.proxy.may_crash = True  # judged here
+    return [line for line in site.proxy.crashes() if "Fatal: Error reading configuration: " not in line]
+
+
+@pytest.mark.parametrize("service_count", [0, 1])
+def test_a_changed_policy_is_in_force_after_a_reload(make_policy_site, certificates, policies, service_count):
+    site = make_policy_site(service_count=service_count)
+    good, other = authority.pin(certificates.good), authority.pin(certificates.strange)
+    assert policies.count(f"{other} {good}") == 1
+
+    def change(sections, outcome):
+        site.proxymap.sections = sections
+        site.proxymap.write()
+        site.proxy.reload()
+        # A process that was there before may still take the very next client.
+        wait_until(lambda: site.login("imap", "rolled-over-ssl").outcome == outcome, f"{outcome} after the reload")
+        for service in LOGIN_SERVICES:
+            assert site.login(service, "rolled-over-starttls").outcome == outcome
+
+    assert site.login("imap", "rolled-over-ssl").outcome == "ok"
+    change(policies.replace(f"{other} {good}", other), "temp_failed")
+    assert site.login("imap", "pinned-ssl").outcome == "ok"  # another policy
+    change(policies, "ok")
+    assert crashes(site) == []
+
+
+def test_a_ca_file_with_other_contents_is_in_force_after_a_reload(make_policy_site, certificates, policies, workspace):
+    path = os.path.join(workspace, "changing-ca.pem")
+
+    def put(source):
+        with open(source, encoding="ascii") as old, open(path + ".new", "w", encoding="ascii") as new:
+            new.write(old.read())
+        os.rename(path + ".new", path)
+    put(certificates.ours.ca)
+    site = make_policy_site(service_count=0)
+    change = policies.replace(f"ca_file = {certificates.ours.ca}\n}}", f"ca_file = {path}\n}}", 1)
+    assert change != policies
+    site.proxymap.sections = change
+    site.proxymap.write()
+    site.proxy.reload()
+    assert site.login("imap", "good-ssl").outcome == "ok"
+    put(os.path.join(workspace, "other-ca", "ca.pem"))
+    site.proxy.reload()
+    wait_until(lambda: site.login("imap", "good-ssl").outcome == "temp_failed", "the new CA")
+    assert site.login("imap", "strange-ssl").outcome == "ok"
+    assert crashes(site) == []
