@@ -234,8 +234,14 @@ Resolution resolve(const Login &login, View &view, const Settings &settings,
                    const Credentials &credentials)
 {
     Resolution resolution;
-    Resolver(login, view, settings, credentials, &resolution).run();
+    resolve(login, view, settings, credentials, &resolution);
     return resolution;
+}
+
+void resolve(const Login &login, View &view, const Settings &settings,
+             const Credentials &credentials, Resolution *resolution_r)
+{
+    Resolver(login, view, settings, credentials, resolution_r).run();
 }
 
 } // namespace proxymap

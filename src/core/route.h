@@ -83,5 +83,8 @@ struct Resolution {
 // "unknown user".
 Resolution resolve(const Login &login, View &view, const Settings &settings,
                    const Credentials &credentials);
+// The same, into a Resolution that is new.
+void resolve(const Login &login, View &view, const Settings &settings,
+             const Credentials &credentials, Resolution *resolution_r);
 
 } // namespace proxymap

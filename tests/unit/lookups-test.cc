@@ -1,8 +1,9 @@
 // Lookups over a scripted store and a loop that the test turns by hand.
 #include "store/lookups.h"
 
+#include "scripted_store.h"
+
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,76 +11,6 @@
 #include <CppUTest/TestHarness.h>
 
 using namespace proxymap;
-
-namespace {
-
-// Timers run when the test says so.
-class Hand_loop final : public Loop {
-  public:
-    class Hand_watch final : public Watch {
-      public:
-        Hand_watch(Hand_loop &loop, std::uint64_t id) : loop_(loop), id_(id) {}
-        ~Hand_watch() override { loop_.timers_.erase(id_); }
-        Hand_watch(const Hand_watch &) = delete;
-        Hand_watch &operator=(const Hand_watch &) = delete;
-
-      private:
-        Hand_loop &loop_;
-        std::uint64_t id_;
-    };
-
-    std::unique_ptr<Watch> when_readable(int, Callback) override { return nullptr; }
-    std::unique_ptr<Watch> after(std::uint32_t, Callback callback) override
-    {
-        timers_[++last_id_] = std::move(callback);
-        return std::make_unique<Hand_watch>(*this, last_id_);
-    }
-    void run_timers()
-    {
-        for (auto &[id, callback] : std::exchange(timers_, {}))
-            callback();
-    }
-
-  private:
-    std::map<std::uint64_t, Callback> timers_;
-    std::uint64_t last_id_ = 0;
-};
-
-// Remembers what it is asked; answers when told to.
-class Scripted_store final : public Store {
-  public:
-    struct Request {
-        std::vector<Key> keys;
-        Answers_callback callback;
-    };
-
-    explicit Scripted_store(std::deque<Request> *requests) : requests_(requests) {}
-    ~Scripted_store() override
-    {
-        while (!requests_->empty()) {
-            Request request = std::move(requests_->front());
-            requests_->pop_front();
-            std::vector<Answer> answers(request.keys.size());
-            for (Answer &answer : answers)
-                answer.why = "closing";
-            request.callback(std::move(answers));
-        }
-    }
-    Scripted_store(const Scripted_store &) = delete;
-    Scripted_store &operator=(const Scripted_store &) = delete;
-
-    const std::string &name() const override { return name_; }
-    void get(std::vector<Key> keys, std::uint64_t, Answers_callback callback) override
-    {
-        requests_->push_back({std::move(keys), std::move(callback)});
-    }
-
-  private:
-    std::string name_ = "scripted";
-    std::deque<Request> *requests_;
-};
-
-} // namespace
 
 TEST_GROUP(lookups)
 {
@@ -107,6 +38,7 @@ TEST_GROUP(lookups)
     {
         lookups->start({user, Service::imap},
                        [this](const Lookup_result &result) { results.push_back(result); });
+        loop.run_timers(); // the turn is over
     }
 
     bool cached(const std::string &user, Lookup_result *result_r)
@@ -148,6 +80,7 @@ TEST_GROUP(lookups)
                 answers.back().why = "store down";
         }
         request.callback(std::move(answers));
+        loop.run_timers();
     }
 
     void answer_all(bool up = true)
@@ -194,6 +127,7 @@ TEST(lookups, what_the_cache_does_not_know_is_asked_for_as_it_says)
     CHECK_FALSE(cached("john@example.com", &result));
     lookups->start({"john@example.com", Service::imap}, result.resolution.needed,
                    [this](const Lookup_result &found) { results.push_back(found); });
+    loop.run_timers();
     LONGS_EQUAL(1, requests.size());
     LONGS_EQUAL(3, requests[0].keys.size());
     answer_all();
@@ -223,6 +157,31 @@ TEST(lookups, logins_that_wait_for_one_key_cost_one_request)
     LONGS_EQUAL(100, results.size());
     for (const Lookup_result &result : results)
         STRCMP_EQUAL("10.0.0.1", result.resolution.route.host.c_str());
+}
+
+TEST(lookups, logins_of_one_turn_of_the_loop_cost_one_request)
+{
+    put("user john host=10.0.0.1");
+    put("user joe host=10.0.0.2");
+    const auto note = [this](const Lookup_result &result) { results.push_back(result); };
+    lookups->start({"john", Service::imap}, note);
+    lookups->start({"joe", Service::imap}, note);
+    CHECK_TRUE(requests.empty());
+    loop.run_timers();
+    LONGS_EQUAL(1, requests.size());
+    answer_all();
+    LONGS_EQUAL(2, results.size());
+    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route.host.c_str());
+    STRCMP_EQUAL("10.0.0.2", results[1].resolution.route.host.c_str());
+}
+
+TEST(lookups, a_login_whose_turn_is_not_over_when_auth_stops_is_answered_too)
+{
+    lookups->start({"john", Service::imap},
+                   [this](const Lookup_result &result) { results.push_back(result); });
+    lookups.reset();
+    LONGS_EQUAL(1, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::unavailable);
 }
 
 TEST(lookups, another_user_that_waits_is_answered_with_his_own_route)
