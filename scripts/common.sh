@@ -10,9 +10,10 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 packages_build="build-essential autoconf automake libtool autoconf-archive pkg-config
   dovecot-dev libmemcached-dev liblmdb-dev libssl-dev"
 packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
-packages_test="libcpputest-dev clang clang-format libclang-rt-dev python3-pytest
+packages_test="libcpputest-dev clang-format python3-pytest
   dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
   dovecot-ldap slapd"
+packages_fuzz="clang libclang-rt-dev"
 
 # Installs those of the named packages that are missing. Their services are not started: the
 # tests start servers of their own, and a stranger's machine stays as it was.

@@ -481,7 +481,12 @@ Request_hold::~Request_hold()
 
 void answer_plain(const Auth_request &request, std::uintptr_t answer, Verdict verdict)
 {
-    reinterpret_cast<verify_plain_callback_t *>(answer)(to_dovecot(verdict), request.get());
+    // A batch of answers comes within one turn of the loop: each gets a data stack frame.
+    T_BEGIN
+    {
+        reinterpret_cast<verify_plain_callback_t *>(answer)(to_dovecot(verdict), request.get());
+    }
+    T_END;
 }
 
 void answer_credentials(const Auth_request &request, std::uintptr_t answer, Verdict verdict,
