@@ -18,6 +18,7 @@ from servers import Auth, Problem
 BACKENDS = 16
 # Answers wake nobody: what that costs auth would depend on how much faster the other side is.
 PAUSE_USECS = 200
+OUTSTANDING = 256
 
 
 @dataclass
@@ -206,7 +207,7 @@ class Throughput:
         server_cpu = self.memcached.cpu_ns() if self.memcached else 0
         cpu = dovecot.cpu_ns()
         load = run_load(self.options.auth_load, dovecot.socket, "--seconds", self.options.seconds,
-                        "--pause", PAUSE_USECS,
+                        "--outstanding", OUTSTANDING, "--pause", PAUSE_USECS,
                         "--users", self.options.users, "--distribution", variant.distribution,
                         "--seed", number + 1, "--skip", variant.position)
         requests = load["requests"]

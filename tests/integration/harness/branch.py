@@ -142,7 +142,7 @@ service anvil {{
         parts.append("ssl = no\n")
     if spec.login_settings:
         parts.append("login_plugins = login_proxy_ext\n"
-                     f"import_environment = TZ CORE_OUTOFMEM CORE_ERROR PROXYMAP_CONFIG={spec.login_settings}\n")
+                     f"import_environment = $import_environment PROXYMAP_CONFIG={spec.login_settings}\n")
     if spec.relay:
         parts.append(f"submission_relay_host = {spec.relay[0]}\nsubmission_relay_port = {spec.relay[1]}\n")
     for service in spec.ports:
