@@ -2,6 +2,8 @@
 // format_position() writes, so that markers can be compared byte by byte.
 #include "position.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 
@@ -11,8 +13,16 @@ namespace {
 
 constexpr std::size_t table_digits = 16;
 constexpr std::string_view marker_start = "v1 pos=";
-constexpr std::string_view state_complete = " state=complete";
-constexpr std::string_view state_loading = " state=loading";
+
+struct State_text {
+    Mirror_state state;
+    std::string_view text;
+};
+constexpr std::array states = {
+    State_text{Mirror_state::complete, " state=complete"},
+    State_text{Mirror_state::loading, " state=loading"},
+    State_text{Mirror_state::behind, " state=behind"},
+};
 
 // Decimal without sign, blanks or leading zeros.
 template <typename Number> std::optional<Number> parse_decimal(std::string_view text)
@@ -82,7 +92,11 @@ std::string format_marker(const Marker &marker)
 {
     std::string text(marker_start);
     text += format_position(marker.position);
-    text += marker.complete ? state_complete : state_loading;
+    for (const auto &[state, its_text] : states) {
+        if (state == marker.state) {
+            text += its_text;
+        }
+    }
     return text;
 }
 
@@ -92,21 +106,17 @@ std::optional<Marker> parse_marker(std::string_view text)
         return std::nullopt;
     }
     text.remove_prefix(marker_start.size());
-    Marker marker;
-    if (text.ends_with(state_complete)) {
-        marker.complete = true;
-        text.remove_suffix(state_complete.size());
-    } else if (text.ends_with(state_loading)) {
-        text.remove_suffix(state_loading.size());
-    } else {
+    const auto *state = std::find_if(states.begin(), states.end(),
+                                     [&](const auto &known) { return text.ends_with(known.text); });
+    if (state == states.end()) {
         return std::nullopt;
     }
+    text.remove_suffix(state->text.size());
     const auto position = parse_position(text);
     if (!position) {
         return std::nullopt;
     }
-    marker.position = *position;
-    return marker;
+    return Marker{*position, state->state};
 }
 
 } // namespace proxymap

@@ -27,11 +27,18 @@ struct Position {
 std::string format_position(const Position &position);         // "<16 hex>.<epoch>.<sequence>"
 std::optional<Position> parse_position(std::string_view text); // nothing but that
 
+enum class Mirror_state : std::uint8_t {
+    complete, // holds the whole map at this position
+    loading,  // is being filled from empty: what it has is good, what it has not proves nothing
+    behind,   // is being brought up from an older content: nothing of it is good meanwhile
+};
+
 // A mirror's statement of what it holds, the value of the key `<namespace>:marker`:
-// "v1 pos=<position> state=complete|loading". Only a complete one proves anything.
+// "v1 pos=<position> state=complete|loading|behind". Only a complete one proves anything.
 struct Marker {
     Position position;
-    bool complete = false;
+    Mirror_state state = Mirror_state::loading;
+    bool complete() const { return state == Mirror_state::complete; }
     bool operator==(const Marker &) const = default;
 };
 

@@ -64,6 +64,10 @@ struct Stored_record {
 };
 Result<Stored_record> parse_stored_record(std::string_view text, Key_case key_case);
 
+// Kind and name alone, `user john`, as a journal names a record. Exactly what format_record() writes
+// of a record without fields; the name must be folded already.
+Result<Record> parse_record_name(std::string_view text);
+
 // The canonical text: fields in the order of the record, quoted where needed. Exactly what
 // parse_record reads back. Without position.
 std::string format_record(const Record &record);

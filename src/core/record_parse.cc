@@ -3,7 +3,7 @@
 // MUST never half read a record: whatever is not understood refuses the whole of it.
 #include "record.h"
 
-#include "field_time.h"
+#include "record_build.h"
 #include "record_rules.h"
 #include "text.h"
 
@@ -111,56 +111,15 @@ struct Trailer {
     std::size_t signed_end;     // after the position
 };
 
-bool is_same_field(const Record_field &a, const Record_field &b)
+Result<Done> parse_field(Words &words, std::string_view word, Record &record)
 {
-    return a.id == b.id && a.service == b.service && a.suffix == b.suffix;
-}
-
-// Gives a value that was checked the one form in which it is kept and compared.
-void normalise(Record_field &field)
-{
-    switch (field.id) {
-    case Field_id::proxy_mech:
-        std::transform(field.value.begin(), field.value.end(), field.value.begin(), to_upper);
-        break;
-    case Field_id::proxy_timeout:
-    case Field_id::proxy_refresh:
-    case Field_id::proxy_host_immediate_failure_after:
-        if (const auto msecs = parse_field_time(field.value)) {
-            field.value = format_field_time(field.id, *msecs);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-Result<Done> parse_field(Words &words, std::string_view word, std::vector<Record_field> &fields)
-{
-    const auto name = parse_field_name(word);
-    if (!name) {
-        return name.error();
-    }
     auto value = words.value(word);
     if (!value) {
-        return value.error();
+        // What is wrong with the name says more.
+        const auto name = parse_field_name(word);
+        return name ? value.error() : name.error();
     }
-    const auto checked = check_field_value(name->id, word, *value);
-    if (!checked) {
-        return checked.error();
-    }
-    Record_field field{name->id, name->service, {}, std::move(*value)};
-    if (field.id >= Field_id::forward_prefix) {
-        const auto suffix = word.substr(to_string(field.id).size());
-        field.suffix = suffix.substr(0, suffix.find('.'));
-    }
-    if (std::any_of(fields.begin(), fields.end(),
-                    [&](const auto &other) { return is_same_field(field, other); })) {
-        return Error{"field " + quote(word) + " stands twice in the record"};
-    }
-    normalise(field);
-    fields.push_back(std::move(field));
-    return Done{};
+    return add_field(record, word, std::move(*value));
 }
 
 Error not_a_field(const Record &record)
@@ -223,7 +182,7 @@ Result<Record> parse_text(std::string_view text, Key_case key_case, Trailer *tra
         }
         has_trailer = trailer != nullptr && *word == "pos";
         const auto parsed = has_trailer ? parse_trailer(words, start, record, *trailer)
-                                        : parse_field(words, *word, record.fields);
+                                        : parse_field(words, *word, record);
         if (!parsed) {
             return parsed.error();
         }
@@ -259,6 +218,28 @@ Result<Record> parse_record(std::string_view line, Key_case key_case)
         if (bytes > max_record_bytes) {
             return too_long(bytes);
         }
+    }
+    return record;
+}
+
+Result<Record> parse_record_name(std::string_view text)
+{
+    const auto blank = text.find(' ');
+    const auto kind = parse_kind(text.substr(0, blank));
+    if (!kind || blank == std::string_view::npos) {
+        return Error{"it begins with no kind and name of a record"};
+    }
+    Words words(text.substr(blank + 1));
+    auto name = words.value(to_string(*kind));
+    if (!name) {
+        return name.error();
+    }
+    if (const auto checked = check_record_name(*kind, *name); !checked) {
+        return checked.error();
+    }
+    Record record{*kind, std::move(*name), {}, {}};
+    if (format_record(record) != text) {
+        return Error{"after kind and name comes nothing"};
     }
     return record;
 }

@@ -36,6 +36,41 @@ Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode 
     return Table::open(config, mode);
 }
 
+std::optional<Key> key_of(const Arguments &arguments, const std::string &command, Key_case key_case)
+{
+    const std::optional<std::string> word = arguments.text("kind");
+    if (!word) {
+        report_error(command + " needs a kind (user, domain, default or backend) and a name");
+        return std::nullopt;
+    }
+    const std::optional<Kind> kind = parse_kind(*word);
+    if (!kind) {
+        report_error("unknown kind '" + *word + "': user, domain, default and backend are allowed");
+        return std::nullopt;
+    }
+    std::optional<std::string> name = arguments.text("name");
+    if (!name && *kind == Kind::default_route)
+        name = "*";
+    if (!name) {
+        report_error(command + " needs the name of the " + *word + " record");
+        return std::nullopt;
+    }
+    return Key{*kind, fold_name(*name, key_case)};
+}
+
+std::string label(const Key &key)
+{
+    return std::string(to_string(key.kind)) + " " + key.name;
+}
+
+std::string first_ones(const std::vector<std::string> &first, std::uint64_t count)
+{
+    std::string text;
+    for (const std::string &one : first)
+        text += (text.empty() ? "" : ", ") + one;
+    return text + (count > first.size() ? ", ..." : "");
+}
+
 int fail(int code, const std::string &message)
 {
     report_error(message);

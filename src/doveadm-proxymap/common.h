@@ -4,28 +4,39 @@
 
 #include "core/configuration.h"
 #include "core/record.h"
+#include "core/route.h"
 #include "dovecot/doveadm.h"
 #include "store/lmdb_table.h"
 
 #include <string>
+#include <vector>
 
 namespace proxymap {
 
 // Exit codes, of sysexits(3). 0: done.
-inline constexpr int exit_bad_data = 65;      // EX_DATAERR: a routes file
-inline constexpr int exit_no_input = 66;      // EX_NOINPUT: a file cannot be read
-inline constexpr int exit_no_record = 67;     // EX_NOUSER: proven absent
+inline constexpr int exit_different = 1;  // verify: a mirror differs from the table
+inline constexpr int exit_bad_data = 65;  // EX_DATAERR: a file, a record, a change that is refused
+inline constexpr int exit_no_input = 66;  // EX_NOINPUT: a file cannot be read
+inline constexpr int exit_no_record = 67; // EX_NOUSER: proven absent
 inline constexpr int exit_output_failed = 74; // EX_IOERR
 inline constexpr int exit_try_again = 75;     // EX_TEMPFAIL: a store is unavailable
 inline constexpr int exit_bad_config = 78;    // EX_CONFIG
 inline constexpr int exit_usage = 64;         // EX_USAGE
 
 // The commands, one a file.
+extern const Command backend_command;
 extern const Command check_command;
+extern const Command delete_command;
 extern const Command export_command;
 extern const Command get_command;
 extern const Command import_command;
+extern const Command list_command;
 extern const Command lookup_command;
+extern const Command set_command;
+extern const Command status_command;
+extern const Command sync_command;
+extern const Command unset_command;
+extern const Command verify_command;
 
 // The settings file: the one named, else the `args` of the first passdb block of proxymap's in
 // Dovecot's configuration, else /etc/dovecot/proxymap.conf.ext.
@@ -36,8 +47,18 @@ std::optional<Configuration> configuration_of(const Arguments &arguments);
 
 Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode);
 
+// The record that the words `kind` and `name` name; the name of the default record may be left out.
+// Reports the error; command: "get", for its sentence.
+std::optional<Key> key_of(const Arguments &arguments, const std::string &command,
+                          Key_case key_case);
+
 // Reports the error and returns the code.
 int fail(int code, const std::string &message);
+
+// `user john`
+std::string label(const Key &key);
+// `john, joe, jane, ...`: the first ones; count: of all.
+std::string first_ones(const std::vector<std::string> &first, std::uint64_t count);
 
 // The fields of a record as they stand in a routes file, without kind and name.
 std::string format_fields(const Record &record);

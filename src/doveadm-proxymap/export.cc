@@ -1,6 +1,8 @@
-// `doveadm proxymap export`: the whole table as a routes file, which `import` reads back to the
-// same records; or as rows, where -f asks for them.
+// `doveadm proxymap export`: the whole table in a format that `import` reads back to the same
+// records; or as rows, where -f asks for them.
 #include "common.h"
+
+#include "core/record_writer.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -20,16 +22,47 @@ Result<Done> export_rows(Table &table)
     });
 }
 
-Result<Done> export_routes(Table &table)
+bool print(const std::string &text)
 {
-    return table.for_each([](const Record &record) {
-        const std::string line = format_record(record) + "\n";
-        return std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
+    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+}
+
+// An error of the format's in *refused_r: nothing was printed then.
+Result<Done> export_file(Table &table, File_format format, std::optional<Error> *refused_r)
+{
+    Record_writer writer(format);
+    const Result<Done> looked = table.for_each([&](const Record &record) {
+        if (const Result<Done> fits = writer.prepare(record); !fits)
+            *refused_r = fits.error();
+        return !*refused_r;
     });
+    if (!looked || *refused_r)
+        return looked;
+    if (!print(writer.header()))
+        return Done{}; // the flush at the end says so
+    Result<Done> written = Done{};
+    const Result<Done> read = table.for_each([&](const Record &record) {
+        const Result<std::string> line = writer.line(record);
+        if (!line)
+            written = line.error();
+        return line && print(*line);
+    });
+    return written ? read : written;
 }
 
 int run_export(const Arguments &arguments)
 {
+    File_format format = File_format::routes;
+    if (const std::optional<std::string> word = arguments.text("format")) {
+        const std::optional<File_format> known = parse_file_format(*word);
+        if (!known)
+            return fail(exit_usage,
+                        "unknown format '" + *word + "': routes, csv, tsv and json are allowed");
+        if (format_chosen())
+            return fail(exit_usage, "-f and --format exclude each other: -f prints rows, --format "
+                                    "a file for import");
+        format = *known;
+    }
     const std::optional<Configuration> configuration = configuration_of(arguments);
     if (!configuration)
         return exit_bad_config;
@@ -37,9 +70,13 @@ int run_export(const Arguments &arguments)
     if (!table)
         return fail(exit_try_again, table.error().message);
 
-    const Result<Done> done = format_chosen() ? export_rows(**table) : export_routes(**table);
+    std::optional<Error> refused;
+    const Result<Done> done =
+        format_chosen() ? export_rows(**table) : export_file(**table, format, &refused);
     if (!done)
         return fail(exit_try_again, done.error().message);
+    if (refused)
+        return fail(exit_bad_data, refused->message);
     // A full disk must not look like a whole export.
     if (!flush_output())
         return fail(exit_output_failed,
@@ -51,8 +88,8 @@ int run_export(const Arguments &arguments)
 
 const Command export_command = {
     .name = "proxymap export",
-    .usage = "[--config <settings file>]",
-    .parameters = {{"config", Parameter::Type::option}},
+    .usage = "[--config <settings file>] [--format routes|csv|tsv|json]",
+    .parameters = {{"config", Parameter::Type::option}, {"format", Parameter::Type::option}},
     .run = run_export,
 };
 

@@ -7,33 +7,21 @@ namespace {
 
 int run_get(const Arguments &arguments)
 {
-    const std::optional<std::string> kind_word = arguments.text("kind");
-    if (!kind_word)
-        return fail(exit_usage, "get needs a kind (user, domain, default or backend) and a name");
-    const std::optional<Kind> kind = parse_kind(*kind_word);
-    if (!kind)
-        return fail(exit_usage, "unknown kind '" + *kind_word +
-                                    "': user, domain, default and backend are allowed");
-    std::optional<std::string> name = arguments.text("name");
-    if (!name && *kind == Kind::default_route)
-        name = "*";
-    if (!name)
-        return fail(exit_usage, "get needs the name of the " + *kind_word + " record");
-
     const std::optional<Configuration> configuration = configuration_of(arguments);
     if (!configuration)
         return exit_bad_config;
     const Settings &settings = configuration->settings;
+    const std::optional<Key> key = key_of(arguments, "get", settings.key_case);
+    if (!key)
+        return exit_usage;
     Result<std::unique_ptr<Table>> table = open_table(settings, Table::Mode::read);
     if (!table)
         return fail(exit_try_again, table.error().message);
-    const Result<std::optional<Record>> record =
-        (*table)->get(*kind, fold_name(*name, settings.key_case));
+    const Result<std::optional<Record>> record = (*table)->get(key->kind, key->name);
     if (!record)
         return fail(exit_try_again, record.error().message);
     if (!record->has_value())
-        return fail(exit_no_record,
-                    *kind_word + " " + *name + ": no such record in " + settings.table);
+        return fail(exit_no_record, label(*key) + ": no such record in " + settings.table);
 
     const Record &found = **record;
     Rows rows("table", {"kind", "name", "fields", "position"});

@@ -1,19 +1,12 @@
-// `doveadm proxymap import`: takes a routes file into the table, all or nothing, then brings every
-// memcached mirror to the table's position.
-//
-// MUST: a mirror is told "complete" only when it holds the whole table. What changed is enough for
-// one that held everything before the change; any other one is sent the whole table.
-// MUST: one import at a time, until its last mirror is done: two that interleave could leave an
-// older record under a newer position.
+// `doveadm proxymap import`: takes a file of records into the table, all or nothing, then brings
+// every memcached mirror to the table's position.
 #include "common.h"
 
-#include "mirror_marker.h"
-#include "mirror_update.h"
 #include "progress.h"
 #include "table_import.h"
-#include "table_lock.h"
+#include "writing.h"
 
-#include "core/routes_file.h"
+#include "core/records_file.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -25,145 +18,127 @@ namespace proxymap {
 
 namespace {
 
-void print_errors(const std::string &name, const Routes_file_errors &errors,
-                  const Table_import &import)
+struct Import_file {
+    std::istream &in;
+    std::string name;
+    std::optional<File_format> format; // nothing: by its first line
+    bool replace = false;
+    std::uint64_t bytes = 0; // 0: unknown
+
+    // How much of it was read, from 0 to 1; negative: unknown.
+    double read_part() const
+    {
+        return bytes == 0 ? -1 : static_cast<double>(in.tellg()) / static_cast<double>(bytes);
+    }
+};
+
+void print_errors(const std::string &name, const File_errors &errors)
 {
     for (const Line_error &error : errors.first)
         std::fprintf(stderr, "%s:%llu: %s\n", name.c_str(),
                      static_cast<unsigned long long>(error.line), error.message.c_str());
-    for (const std::string &refusal : import.refusals)
-        std::fprintf(stderr, "%s: %s\n", name.c_str(), refusal.c_str());
-    const auto count = static_cast<unsigned long long>(errors.count) + import.refused;
-    std::fprintf(stderr, "%s: %llu error%s: nothing was imported\n", name.c_str(), count,
-                 count == 1 ? "" : "s");
+    std::fprintf(stderr, "%s: %llu error%s: nothing was imported\n", name.c_str(),
+                 static_cast<unsigned long long>(errors.count), errors.count == 1 ? "" : "s");
 }
 
 // Everything up to the commit, which is the caller's. An exit code, 0 for success; reports errors.
-int read_into(Table_import &import, Table &table, std::istream &in, const std::string &name,
-              Key_case key_case)
+int read_into(Table_import &import, const Import_file &file, Key_case key_case)
 {
-    Progress progress(name);
-    Routes_file_errors errors;
-    read_routes(
-        in, key_case,
-        [&import](const std::string &backend) { return import.knows_backend(backend); },
-        [&import, &progress](Record &&record) {
-            import.take(std::move(record));
-            progress.step();
+    Progress progress(file.name);
+    Text_input text(file.in);
+    const File_format format = file.format.value_or(guess_format(text));
+    Name_sorter names;
+    File_errors errors;
+    const Result<std::uint64_t> records = read_records(
+        text, format, key_case,
+        [&](const std::string &backend) { return !file.replace && import.knows_backend(backend); },
+        [&](Record &&record) {
+            progress.step([&file] { return file.read_part(); });
+            return import.take(std::move(record));
         },
-        &errors);
+        names, &errors);
     progress.end();
     // The half of a file that could be read is not the file.
-    if (in.bad() || (&in == &std::cin && std::ferror(stdin) != 0)) {
-        table.abort();
-        return fail(exit_no_input, name + ": cannot be read to its end: nothing was imported");
-    }
-    if (errors.count + import.refused > 0) {
-        table.abort();
-        print_errors(name, errors, import);
+    if (text.failed() || (&file.in == &std::cin && std::ferror(stdin) != 0))
+        return fail(exit_no_input, file.name + ": cannot be read to its end: nothing was imported");
+    if (!records)
+        return fail(exit_try_again, records.error().message);
+    if (!import.error() && errors.count > 0) {
+        print_errors(file.name, errors);
         return exit_bad_data;
     }
-    if (import.error()) {
-        table.abort();
+    if (file.replace && *records == 0)
+        return fail(exit_bad_data, file.name + ": no record: nothing was imported, for --replace "
+                                               "would leave an empty table");
+    if (file.replace)
+        import.remove_others(names);
+    if (import.error())
         return fail(exit_try_again, import.error()->message);
-    }
     return 0;
 }
 
-Result<std::string> update_one(const Configuration &configuration, const Store_address &address,
-                               Table &table, const Mirror_change &change)
+std::string counts_of(const Table_import &import)
 {
-    const Result<Marker> held = read_mirror_marker(address, configuration.settings.name_space);
-    if (!held)
-        return held.error();
-    Result<std::unique_ptr<Mirror_writer>> writer =
-        Mirror_writer::connect(address, configuration.settings.name_space, configuration.seal_keys);
-    if (!writer)
-        return writer.error();
-    return update_mirror(address.text(), *held, **writer, table, change);
+    return std::to_string(import.added) + " added, " + std::to_string(import.changed) +
+           " changed, " + std::to_string(import.deleted) + " deleted, " +
+           std::to_string(import.unchanged) + " unchanged";
 }
 
-// Every mirror is tried, also after one has failed. Whether all have acknowledged.
-bool update_mirrors(const Configuration &configuration, Table &table, const Mirror_change &change)
+int import_file(const Configuration &configuration, const Import_file &file, bool dry_run)
 {
-    bool all = true;
-    for (const Store_address &address : configuration.settings.stores) {
-        if (address.type != Store_address::Type::memcached)
-            continue;
-        const Result<std::string> done = update_one(configuration, address, table, change);
-        if (done) {
-            std::printf("%s: %s\n", address.text().c_str(), done->c_str());
-        } else {
-            report_error(done.error().message);
-            all = false;
-        }
-    }
-    return all;
-}
-
-int import_stream(const Configuration &configuration, std::istream &in, const std::string &name)
-{
-    const Settings &settings = configuration.settings;
-    Result<std::unique_ptr<Table>> opened = open_table(settings, Table::Mode::write);
-    if (!opened)
-        return fail(exit_try_again, opened.error().message);
-    Table &table = **opened;
-    const Result<Table_lock> lock = Table_lock::take(settings.table);
-    if (!lock)
-        return fail(exit_try_again, lock.error().message);
-
-    const Position before = table.position();
-    if (const Result<Done> begun = table.begin(); !begun)
-        return fail(exit_try_again, begun.error().message);
-    Table_import import(table, settings.allow_fields);
-    if (const int code = read_into(import, table, in, name, settings.key_case); code != 0)
+    int code = 0;
+    const std::unique_ptr<Writing> writing = Writing::begin(configuration, dry_run, &code);
+    if (!writing)
         return code;
-
-    Position now = before;
-    if (import.keys.empty()) {
-        table.abort(); // nothing new: the position stays
-    } else {
-        const Result<Position> committed = table.commit();
-        if (!committed)
-            return fail(exit_try_again, committed.error().message);
-        now = *committed;
-    }
-    std::printf("%s: %llu added, %llu changed, %llu unchanged (position %s)\n",
-                settings.table.c_str(), static_cast<unsigned long long>(import.added),
-                static_cast<unsigned long long>(import.changed),
-                static_cast<unsigned long long>(import.unchanged), format_position(now).c_str());
-    if (!update_mirrors(configuration, table, {before, now, import.keys}))
-        return fail(exit_try_again, "the table has the change, but not every mirror: run the same "
-                                    "import again when the failed ones are back");
-    return 0;
+    Table_import import(writing->table(), configuration.settings.allow_fields);
+    code = read_into(import, file, configuration.settings.key_case);
+    return code != 0 ? code : writing->finish(counts_of(import), import.changes_anything());
 }
 
 int run_import(const Arguments &arguments)
 {
-    const std::optional<std::string> file = arguments.text("file");
-    if (!file)
-        return fail(exit_usage, "import needs a routes file, or - for standard input");
+    const std::optional<std::string> name = arguments.text("file");
+    if (!name)
+        return fail(exit_usage, "import needs a file, or - for standard input");
+    std::optional<File_format> format;
+    if (const std::optional<std::string> word = arguments.text("format")) {
+        format = parse_file_format(*word);
+        if (!format)
+            return fail(exit_usage,
+                        "unknown format '" + *word + "': routes, csv, tsv and json are allowed");
+    }
     const std::optional<Configuration> configuration = configuration_of(arguments);
     if (!configuration)
         return exit_bad_config;
+    const bool replace = arguments.has("replace");
+    const bool dry_run = arguments.has("dry-run");
 
-    // Killed before the commit, nothing has happened; later, a mirror is left "loading", which
-    // proves nothing to a reader, and the next import sends it the whole table.
-    die_on_signals();
-    if (*file == "-")
-        return import_stream(*configuration, std::cin, "-");
-    std::ifstream in(*file);
+    if (*name == "-")
+        return import_file(*configuration, {std::cin, "-", format, replace}, dry_run);
+    std::ifstream in(*name, std::ios::binary);
     if (!in)
-        return fail(exit_no_input, *file + ": cannot be opened: " + strerror(errno));
-    return import_stream(*configuration, in, *file);
+        return fail(exit_no_input, *name + ": cannot be opened: " + strerror(errno));
+    in.seekg(0, std::ios::end);
+    const std::streamoff bytes = in.tellg(); // negative: a pipe
+    in.clear();
+    in.seekg(0);
+    in.clear();
+    return import_file(
+        *configuration,
+        {in, *name, format, replace, bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0}, dry_run);
 }
 
 } // namespace
 
 const Command import_command = {
     .name = "proxymap import",
-    .usage = "[--config <settings file>] <routes file>|-",
-    .parameters = {{"config", Parameter::Type::option}, {"file", Parameter::Type::positional}},
+    .usage = "[--config <settings file>] [--format routes|csv|tsv|json] [--replace] [--dry-run] "
+             "<file>|-",
+    .parameters = {{"config", Parameter::Type::option},
+                   {"format", Parameter::Type::option},
+                   {"replace", Parameter::Type::flag},
+                   {"dry-run", Parameter::Type::flag},
+                   {"file", Parameter::Type::positional}},
     .run = run_import,
 };
 

@@ -1,28 +1,60 @@
-// Brings one memcached mirror to the table's position.
+// Brings the memcached mirrors to the table's position.
+//
+// A change that a mirror can follow is in force there all at once: both versions of each record are
+// written beside each other, then the marker flips, then the old versions go (stored_value.h).
+// Killed anywhere, a mirror reads wholly as before or wholly as after, or is not read at all; the
+// next update finishes what was begun.
 #pragma once
 
-#include "core/route.h"
+#include "core/configuration.h"
 #include "store/lmdb_table.h"
 #include "store/mirror_writer.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace proxymap {
 
-struct Mirror_change {
-    Position before;              // of the table, before the change
-    Position now;                 // after it
-    const std::vector<Key> &keys; // the records that changed; none: before equals now
+// What a mirror needs to get to the table's position.
+enum class Mirror_way : std::uint8_t {
+    none,     // it is there
+    tidy,     // it is there, but holds versions that are out of force: they go
+    change,   // the table's last transaction; proxies read on
+    catch_up, // what changed since its position; proxies do not read it meanwhile
+    fill,     // the whole table, into an empty one
+    refill,   // the whole table, after flush_all: what it holds too many cannot be named
 };
 
-// held: the mirror's marker. All acknowledged, and the marker says so: returns what was sent, for
-// the admin. Errors begin with the mirror's name.
+struct Mirror_report {
+    std::string mirror; // as in the setting `stores`
+    std::optional<Error>
+        error; // begins with the mirror's name; nothing: it is at the table's position
+    Mirror_way way = Mirror_way::none; // as far as it got
+    std::uint64_t records = 0;         // written and removed
+    // For the admin: "current", "3 records sent", "1000000 records sent (the whole table, after
+    // emptying it)", or with dry_run "3 records to send". Without the mirror's name. Empty: failed.
+    std::string done;
+};
+
+// Every mirror of the setting `stores`, in its order; each is tried, also after one has failed. To
+// be called under the Table_lock, with no transaction running: after commit(), or without any
+// change, as `sync` does. A mirror of another table, of a newer position or of a higher epoch is
+// refused. dry_run: says what it would do, and changes nothing anywhere.
 //
-// Sends the change alone to a mirror that was complete at change.before, nothing to one that is
-// complete at change.now already, else the whole table. Refuses a mirror that holds another
-// table's records or newer ones: those that this table lacks would stay in it.
-Result<std::string> update_mirror(const std::string &name, const Marker &held,
-                                  Mirror_writer &writer, Table &table, const Mirror_change &change);
+// An error of the Result is the table's own: it cannot be read, or not note what was done. The
+// mirrors' errors are in the reports.
+Result<std::vector<Mirror_report>> update_mirrors(const Configuration &configuration, Table &table,
+                                                  bool dry_run = false);
+
+// Before a transaction: whether this host may write at all. Refused when any mirror shows the table
+// at a higher epoch or a newer position, or another table: there is another table host. A mirror
+// that is down says nothing. Blocks, for seconds at most.
+Result<Done> may_write(const Configuration &configuration, const Position &table);
+
+// One mirror, for update_mirrors() and its test. note: what the table remembers of it.
+Mirror_report update_mirror(const std::string &name, Mirror_writer &writer, Table &table,
+                            const std::optional<Mirror_note> &note, bool dry_run);
 
 } // namespace proxymap

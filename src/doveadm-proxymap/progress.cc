@@ -1,5 +1,6 @@
 #include "progress.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <unistd.h>
 #include <utility>
@@ -8,7 +9,7 @@ namespace proxymap {
 
 namespace {
 
-constexpr std::uint64_t records_a_step = 10'000;
+constexpr std::size_t bar_columns = 30;
 
 } // namespace
 
@@ -16,12 +17,14 @@ Progress::Progress(std::string what) : what_(std::move(what)), terminal_(isatty(
 {
 }
 
-void Progress::step()
+void Progress::show(double part)
 {
-    ++done_;
-    if (!terminal_ || done_ % records_a_step != 0)
-        return;
-    std::fprintf(stderr, "\r%s: %llu records", what_.c_str(),
+    std::string bar;
+    if (part >= 0) {
+        const auto full = static_cast<std::size_t>(std::min(part, 1.0) * bar_columns);
+        bar = " [" + std::string(full, '#') + std::string(bar_columns - full, '.') + "]";
+    }
+    std::fprintf(stderr, "\r%s:%s %llu records", what_.c_str(), bar.c_str(),
                  static_cast<unsigned long long>(done_));
     shown_ = true;
 }

@@ -1,34 +1,34 @@
 #include "table_import.h"
 
+#include "record_checks.h"
+
+#include "core/record_build.h"
+
 #include <utility>
 
 namespace proxymap {
 
-namespace {
-
-constexpr std::size_t max_shown_refusals = 20;
-
-} // namespace
-
-void Table_import::take(Record &&record)
+Result<Done> Table_import::take(Record &&record)
 {
-    if (error_ || !is_allowed(record))
-        return;
+    if (error_)
+        return Done{};
+    if (Result<Done> allowed = check_permission(record, allowed_); !allowed)
+        return allowed;
     const Result<std::optional<Record>> old = table_.get(record.kind, record.name);
     if (!old) {
         error_ = old.error();
-        return;
+        return Done{};
     }
-    if (old->has_value() && (*old)->fields == record.fields) {
+    if (old->has_value() && same_fields(**old, record)) {
         ++unchanged;
-        return;
+        return Done{};
     }
     if (const Result<Done> done = table_.put(record); !done) {
         error_ = done.error();
-        return;
+        return Done{};
     }
     ++(old->has_value() ? changed : added);
-    keys.push_back({record.kind, std::move(record.name)});
+    return Done{};
 }
 
 bool Table_import::knows_backend(const std::string &name)
@@ -40,19 +40,43 @@ bool Table_import::knows_backend(const std::string &name)
     return !backend || backend->has_value();
 }
 
-// The plugin would refuse it too, at each of its logins.
-bool Table_import::is_allowed(const Record &record)
+// Walks over table and names side by side. MUST: both in the same order, or what stays in the file
+// would be deleted; so the order is checked.
+void Table_import::remove_others(Name_sorter &names)
 {
-    for (const Record_field &field : record.fields) {
-        if (!field_needs_permission(field.id) || allowed_.contains(field.id))
-            continue;
-        if (++refused <= max_shown_refusals)
-            refusals.push_back(std::string(to_string(record.kind)) + " " + record.name +
-                               " holds the field " + field.name() +
-                               ", which the setting allow_fields does not name");
-        return false;
+    if (error_)
+        return;
+    if (const Result<Done> done = names.rewind(); !done) {
+        error_ = done.error();
+        return;
     }
-    return true;
+    Result<const Name_sorter::Entry *> name = names.next();
+    std::string last;
+    const Result<Done> walked = table_.for_each([&](const Record &record) {
+        std::string order = table_order(record.kind, record.name);
+        if (order <= last) {
+            error_ = Error{"the table is not in the order of its keys at " +
+                           std::string(to_string(record.kind)) + " " + record.name};
+            return false;
+        }
+        while (name && *name != nullptr && (*name)->order < order)
+            name = names.next();
+        if (!name) {
+            error_ = name.error();
+            return false;
+        }
+        if (*name == nullptr || (*name)->order != order) {
+            if (const Result<Done> removed = table_.remove(record.kind, record.name); !removed) {
+                error_ = removed.error();
+                return false;
+            }
+            ++deleted;
+        }
+        last = std::move(order);
+        return true;
+    });
+    if (!walked)
+        error_ = walked.error();
 }
 
 } // namespace proxymap

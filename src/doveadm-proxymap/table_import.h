@@ -1,14 +1,13 @@
-// Puts the records of a routes file into the table's open transaction, and counts what they change.
+// Puts the records of a file into the table's open transaction, and counts what they change.
 #pragma once
 
-#include "core/route.h"
+#include "core/name_sorter.h"
 #include "store/lmdb_table.h"
 
 #include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
-#include <vector>
 
 namespace proxymap {
 
@@ -21,21 +20,21 @@ class Table_import {
     {
     }
 
-    void take(Record &&record);
+    // The error is the record's: its line is refused.
+    Result<Done> take(Record &&record);
     bool knows_backend(const std::string &name);
+    // Deletes every record that is not named. names: of the whole file.
+    void remove_others(Name_sorter &names);
 
     const std::optional<Error> &error() const { return error_; } // the table's
 
+    bool changes_anything() const { return added + changed + deleted > 0; }
     std::uint64_t added = 0;
     std::uint64_t changed = 0;
+    std::uint64_t deleted = 0;
     std::uint64_t unchanged = 0;
-    std::vector<Key> keys;             // of the records that were added or changed
-    std::uint64_t refused = 0;         // records with fields that allow_fields does not name
-    std::vector<std::string> refusals; // why; of the first 20
 
   private:
-    bool is_allowed(const Record &record);
-
     Table &table_;
     const std::set<Field_id> &allowed_;
     std::optional<Error> error_;

@@ -21,7 +21,7 @@ Result<Table_lock> Table_lock::take(const std::string &folder)
     if (flock(lock.fd_, LOCK_EX | LOCK_NB) == 0)
         return lock;
     if (errno == EWOULDBLOCK)
-        return Error{folder + ": another import is running: try again when it has ended"};
+        return Error{folder + ": another command is writing: try again when it has ended"};
     return Error{path + ": cannot be locked: " + strerror(errno)};
 }
 

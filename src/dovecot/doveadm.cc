@@ -75,9 +75,22 @@ struct doveadm_cmd_param native_parameter(const Parameter &parameter)
 {
     struct doveadm_cmd_param native = {};
     native.name = parameter.name;
-    native.type = parameter.type == Parameter::Type::flag ? CMD_PARAM_BOOL : CMD_PARAM_STR;
-    native.flags = parameter.type == Parameter::Type::positional ? CMD_PARAM_FLAG_POSITIONAL
-                                                                 : CMD_PARAM_FLAG_NONE;
+    native.type = CMD_PARAM_STR;
+    native.flags = CMD_PARAM_FLAG_NONE;
+    switch (parameter.type) {
+    case Parameter::Type::option:
+        break;
+    case Parameter::Type::flag:
+        native.type = CMD_PARAM_BOOL;
+        break;
+    case Parameter::Type::positional:
+        native.flags = CMD_PARAM_FLAG_POSITIONAL;
+        break;
+    case Parameter::Type::list:
+        native.type = CMD_PARAM_ARRAY;
+        native.flags = CMD_PARAM_FLAG_POSITIONAL;
+        break;
+    }
     return native;
 }
 
@@ -90,6 +103,26 @@ std::optional<std::string> Arguments::text(const char *name) const
                                &value))
         return std::nullopt;
     return std::string(value);
+}
+
+bool Arguments::has(const char *name) const
+{
+    bool value = false;
+    return doveadm_cmd_param_bool(static_cast<const struct doveadm_cmd_context *>(context_), name,
+                                  &value) &&
+           value;
+}
+
+std::vector<std::string> Arguments::list(const char *name) const
+{
+    std::vector<std::string> words;
+    const char *const *values = nullptr;
+    if (doveadm_cmd_param_array(static_cast<const struct doveadm_cmd_context *>(context_), name,
+                                &values)) {
+        for (; *values != nullptr; ++values)
+            words.emplace_back(*values);
+    }
+    return words;
 }
 
 void register_command(const Command &command)
@@ -123,8 +156,13 @@ Rows::Rows(const char *default_format, std::initializer_list<const char *> colum
 
 void Rows::add(std::initializer_list<std::string_view> values)
 {
-    for (const std::string_view value : values)
-        doveadm_print(std::string(value).c_str());
+    // A million rows leave nothing on doveadm's data stack.
+    T_BEGIN
+    {
+        for (const std::string_view value : values)
+            doveadm_print(std::string(value).c_str());
+    }
+    T_END;
 }
 
 bool flush_output()

@@ -21,13 +21,18 @@ class Arguments {
     explicit Arguments(const void *context) : context_(context) {}
     // The value of an option or positional parameter; nothing when it was not given.
     std::optional<std::string> text(const char *name) const;
+    // Whether the flag was given.
+    bool has(const char *name) const;
+    // The values of a list.
+    std::vector<std::string> list(const char *name) const;
 
   private:
     const void *context_; // Dovecot's, valid while the command runs
 };
 
 struct Parameter {
-    enum class Type : unsigned char { option, flag, positional };
+    // list: all positional words that are left; it is the last one
+    enum class Type : unsigned char { option, flag, positional, list };
     const char *name; // `config` for --config
     Type type;
 };

@@ -1,5 +1,7 @@
 // What stands where in an LMDB table: `user:john` (the key of key.h without a namespace) holds the
-// stored record, `table` the position of the last commit. Nothing else is in a table.
+// stored record, `table` the position of the last commit, `log:...` an entry of the journal
+// (lmdb_journal.h), `mirror:<address>` the position up to which the table has finished that mirror.
+// Nothing else is in a table, and no name of a record leads to any of these.
 // Never returns a record of another kind or name than the one asked for.
 #pragma once
 
@@ -10,6 +12,11 @@
 namespace proxymap {
 
 inline constexpr std::string_view position_key = "table";
+
+inline std::string mirror_note_key(const std::string &mirror)
+{
+    return "mirror:" + mirror;
+}
 
 // At most max_key_bytes, well under LMDB's own 511.
 inline std::string lmdb_key(Kind kind, std::string_view name)

@@ -1,13 +1,17 @@
 // The table for the tool: reads and writes. A second writer, in whichever process, waits in begin()
 // for the first one's commit; readers never wait.
 //
-// MUST: whatever fails between begin() and commit(), nothing of it happens.
+// MUST: whatever fails between begin() and commit(), nothing of it happens. What is committed is in
+// the journal, by the same commit.
 #include "lmdb_table.h"
 
+#include "fault_point.h"
+#include "lmdb_journal.h"
 #include "lmdb_layout.h"
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -17,6 +21,11 @@ namespace {
 
 // The order of an export: what is named comes before what names it.
 constexpr std::array kinds = {Kind::backend, Kind::user, Kind::domain, Kind::default_route};
+
+std::string key_prefix(Kind kind)
+{
+    return std::string(to_string(kind)) + ':';
+}
 
 Result<std::uint64_t> random_table_id()
 {
@@ -46,9 +55,23 @@ class Lmdb_table final : public Table {
     Result<Position> commit() override;
     void abort() override;
     Position next_position() override { return next_; }
+    Result<Done> promote(std::uint32_t seen) override;
+    Result<Done> for_each_text(const Each_text &each) override;
+    Result<Changes> changes_since(const Position &position) override;
+    Result<std::optional<std::string>> journal_text(const Position &position) override;
+    Position before_commit() override { return before_ ? before_position_ : Position{}; }
+    Result<Done> for_each_change(const Each_change &each) override;
+    Result<std::optional<Mirror_note>> mirror_note(const std::string &mirror) override;
+    Result<Done> note_mirrors(const std::vector<Mirror_note> &notes) override;
 
   private:
+    using Entry = std::optional<Lmdb_cursor::Entry>;
+
     Result<Done> start();
+    void end();
+    Result<Done> walk_named_changes(const Lmdb_txn &now, const Each_change &each);
+    Result<Done> walk_all_changes(const Lmdb_txn &now, std::string_view prefix,
+                                  const Each_change &each, bool *stopped_r);
     Result<Done> must_be_writing() const;
     Result<Done> checked(Result<Done> result);
     // What reads shall see: the running transaction, or a snapshot that is kept in holder.
@@ -60,6 +83,12 @@ class Lmdb_table final : public Table {
     Position next_;
     std::string last_key_; // no key of the table is greater
     bool failed_ = false;  // this transaction must not be committed
+    Changed_keys changed_; // by the transaction that is running, or that was committed last
+
+    // The table as it was before that transaction. Costs the writer nothing: LMDB never takes the
+    // pages of the last commit for the next one.
+    std::optional<Lmdb_txn> before_;
+    Position before_position_;
 };
 
 // A new table gets its id and position here.
@@ -71,9 +100,11 @@ Result<Done> Lmdb_table::init()
         const auto id = random_table_id();
         if (!id)
             return id.error();
-        next_ = {*id, 1, 0};
-        const auto done = commit();
-        return done ? Result<Done>(Done{}) : done.error();
+        auto done = writing_->put(position_key, format_position({*id, 1, 0}), false);
+        if (done)
+            done = writing_->commit();
+        abort();
+        return done;
     }
     const auto position = read_position(*writing_, env_->files());
     abort();
@@ -85,12 +116,14 @@ Result<Done> Lmdb_table::start()
 {
     if (writing_)
         return Error{"lmdb table: a transaction is running already"};
+    before_.reset();
     auto txn = env_->write();
     if (!txn)
         return txn.error();
     writing_.emplace(std::move(*txn));
     failed_ = false;
     next_ = {};
+    changed_ = {};
     Lmdb_cursor cursor(*writing_);
     const auto last = cursor.last();
     if (!last) {
@@ -111,6 +144,13 @@ Result<Done> Lmdb_table::begin()
         abort();
         return position.error();
     }
+    auto before = env_->read(); // nobody else can commit now
+    if (!before) {
+        abort();
+        return before.error();
+    }
+    before_.emplace(std::move(*before));
+    before_position_ = *position;
     next_ = *position;
     next_.sequence++;
     return Done{};
@@ -142,7 +182,8 @@ Result<Done> Lmdb_table::put(const Record &record)
     const bool append = key > last_key_;
     auto done = checked(writing_->put(key, format_stored_record(stored), append));
     if (done && append)
-        last_key_ = std::move(key);
+        last_key_ = key;
+    changed_.add(std::move(key), record.kind, record.name);
     return done;
 }
 
@@ -150,23 +191,54 @@ Result<Done> Lmdb_table::remove(Kind kind, const std::string &name)
 {
     if (auto writing = must_be_writing(); !writing)
         return writing;
-    return checked(writing_->remove(lmdb_key(kind, name)));
+    std::string key = lmdb_key(kind, name);
+    auto done = checked(writing_->remove(key));
+    changed_.add(std::move(key), kind, name);
+    return done;
+}
+
+Result<Done> Lmdb_table::promote(std::uint32_t seen)
+{
+    if (auto writing = must_be_writing(); !writing)
+        return writing;
+    if (!changed_.empty()) // their records bear the old epoch
+        return checked(Error{"lmdb table: records were changed before the epoch"});
+    const std::uint32_t highest = std::max(next_.epoch, seen);
+    if (highest == UINT32_MAX)
+        return checked(
+            Error{"lmdb table: there is no higher epoch than " + std::to_string(highest)});
+    next_.epoch = highest + 1;
+    changed_.add_all();
+    return Done{};
 }
 
 Result<Position> Lmdb_table::commit()
 {
     auto done = must_be_writing();
     if (done)
-        done = writing_->put(position_key, format_position(next_), false);
+        done = write_log(*writing_, next_, changed_.text());
     if (done)
+        done = writing_->put(position_key, format_position(next_), false);
+    if (done) {
+        fault_point("before-commit");
         done = writing_->commit();
-    abort(); // what is left of it
-    if (!done)
+    }
+    if (!done) {
+        abort();
         return done.error();
+    }
+    end();
+    fault_point("after-commit");
     return next_;
 }
 
 void Lmdb_table::abort()
+{
+    end();
+    before_.reset();
+}
+
+void Lmdb_table::end()
 {
     writing_.reset();
     failed_ = false;
@@ -201,9 +273,21 @@ Result<std::optional<Record>> Lmdb_table::get(Kind kind, const std::string &name
     return read_record(**txn, kind, name, key_case_);
 }
 
+Result<Done> Lmdb_table::for_each(const std::function<bool(const Record &)> &each)
+{
+    std::optional<Error> error;
+    const auto walked = for_each_text([&](std::string_view key, std::string_view text) {
+        const auto record = parse_entry(key, text, key_case_);
+        if (!record)
+            error = record.error();
+        return record && each(*record);
+    });
+    return error ? *error : walked;
+}
+
 // Within a kind, the order is that of the keys: names as key.h writes them, hashed ones first.
 // `each` may put and remove.
-Result<Done> Lmdb_table::for_each(const std::function<bool(const Record &)> &each)
+Result<Done> Lmdb_table::for_each_text(const Each_text &each)
 {
     std::optional<Lmdb_txn> holder;
     const auto txn = view(holder);
@@ -211,20 +295,141 @@ Result<Done> Lmdb_table::for_each(const std::function<bool(const Record &)> &eac
         return txn.error();
     Lmdb_cursor cursor(**txn);
     for (const Kind kind : kinds) {
-        const std::string prefix = std::string(to_string(kind)) + ':';
+        const std::string prefix = key_prefix(kind);
         auto entry = cursor.first_from(prefix);
-        while (entry && *entry && (*entry)->key.starts_with(prefix)) {
-            const auto record = parse_entry((*entry)->key, (*entry)->value, key_case_);
-            if (!record)
-                return record.error();
-            if (!each(*record))
+        for (; entry && *entry && (*entry)->key.starts_with(prefix); entry = cursor.next()) {
+            if (!each((*entry)->key, (*entry)->value))
                 return Done{};
-            entry = cursor.next();
         }
         if (!entry)
             return entry.error();
     }
     return Done{};
+}
+
+Result<Changes> Lmdb_table::changes_since(const Position &position)
+{
+    std::optional<Lmdb_txn> holder;
+    const auto txn = view(holder);
+    if (!txn)
+        return txn.error();
+    const auto now = read_position(**txn, env_->files());
+    return now ? read_changes(**txn, position, *now) : now.error();
+}
+
+Result<std::optional<std::string>> Lmdb_table::journal_text(const Position &position)
+{
+    std::optional<Lmdb_txn> holder;
+    const auto txn = view(holder);
+    if (!txn)
+        return txn.error();
+    const auto text = (*txn)->get(log_key(position));
+    if (!text)
+        return text.error();
+    return *text ? std::optional<std::string>(**text) : std::nullopt;
+}
+
+Result<Done> Lmdb_table::for_each_change(const Each_change &each)
+{
+    if (!before_ || writing_)
+        return Error{"lmdb table: no transaction was committed"};
+    const auto now = env_->read();
+    if (!now)
+        return now.error();
+    if (!changed_.all())
+        return walk_named_changes(*now, each);
+    bool stopped = false;
+    for (const Kind kind : kinds) {
+        const auto walked = walk_all_changes(*now, key_prefix(kind), each, &stopped);
+        if (!walked || stopped)
+            return walked;
+    }
+    return Done{};
+}
+
+Result<Done> Lmdb_table::walk_named_changes(const Lmdb_txn &now, const Each_change &each)
+{
+    for (const auto &[key, line] : changed_.lines()) {
+        const auto old_text = before_->get(key);
+        if (!old_text)
+            return old_text.error();
+        const auto new_text = now.get(key);
+        if (!new_text)
+            return new_text.error();
+        const Table_change change{key, old_text->value_or(""), new_text->value_or("")};
+        if (change.before != change.after && !each(change))
+            break;
+    }
+    return Done{};
+}
+
+// Both states side by side, in the order of the keys.
+Result<Done> Lmdb_table::walk_all_changes(const Lmdb_txn &now, std::string_view prefix,
+                                          const Each_change &each, bool *stopped_r)
+{
+    Lmdb_cursor old_cursor(*before_);
+    Lmdb_cursor new_cursor(now);
+    const auto of_kind = [&](const Result<Entry> &entry) {
+        return *entry && (*entry)->key.starts_with(prefix);
+    };
+    auto old_entry = old_cursor.first_from(prefix);
+    auto new_entry = new_cursor.first_from(prefix);
+    while (old_entry && new_entry) {
+        const bool has_old = of_kind(old_entry);
+        const bool has_new = of_kind(new_entry);
+        if (!has_old && !has_new)
+            return Done{};
+        const int order = !has_old   ? 1
+                          : !has_new ? -1
+                                     : (*old_entry)->key.compare((*new_entry)->key);
+        Table_change change;
+        if (order <= 0)
+            change = {(*old_entry)->key, (*old_entry)->value, ""};
+        if (order >= 0)
+            change = {(*new_entry)->key, change.before, (*new_entry)->value};
+        if (change.before != change.after && !each(change)) {
+            *stopped_r = true;
+            return Done{};
+        }
+        if (order <= 0)
+            old_entry = old_cursor.next();
+        if (order >= 0)
+            new_entry = new_cursor.next();
+    }
+    return old_entry ? new_entry.error() : old_entry.error();
+}
+
+Result<std::optional<Mirror_note>> Lmdb_table::mirror_note(const std::string &mirror)
+{
+    std::optional<Lmdb_txn> holder;
+    const auto txn = view(holder);
+    if (!txn)
+        return txn.error();
+    const std::string key = mirror_note_key(mirror);
+    const auto value = (*txn)->get(key);
+    if (!value)
+        return value.error();
+    if (!*value)
+        return std::optional<Mirror_note>();
+    const auto position = parse_position(**value);
+    if (!position)
+        return Error{"lmdb: " + key + " holds no position"};
+    return std::optional(Mirror_note{mirror, *position});
+}
+
+Result<Done> Lmdb_table::note_mirrors(const std::vector<Mirror_note> &notes)
+{
+    if (writing_)
+        return Error{"lmdb table: a transaction is running already"};
+    auto txn = env_->write();
+    if (!txn)
+        return txn.error();
+    for (const auto &[mirror, finished] : notes) {
+        auto done = txn->put(mirror_note_key(mirror), format_position(finished), false);
+        if (!done)
+            return done;
+    }
+    return txn->commit();
 }
 
 } // namespace

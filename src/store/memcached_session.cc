@@ -25,6 +25,14 @@ std::optional<Marker> read_marker(const std::optional<Memcached_item> &item, boo
     return marker;
 }
 
+// Whether the reply's first and last item, the markers, are both there and differ.
+bool marker_moved(const Memcached_connection::Items &items)
+{
+    const auto &before = items.front();
+    const auto &after = items.back();
+    return before && after && before->value != after->value;
+}
+
 } // namespace
 
 Memcached_session::Memcached_session(const Mirror_config &config)
@@ -44,6 +52,9 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys)
 
     Batch batch;
     auto items = get(asked);
+    if (items && marker_moved(*items)) {
+        items = get(asked); // a transaction came into force in the midst: now it is behind us
+    }
     if (!items) {
         batch.failure = items.error().message;
         return batch;
@@ -51,10 +62,14 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys)
     batch.keeps_everything = connection_->keeps_everything();
     batch.marker_before = read_marker(items->front(), &batch.marker_unreadable);
     batch.marker_after = read_marker(items->back(), &batch.marker_unreadable);
+    // A flip in the midst of the reply: a record read before it may be the old one, and two
+    // versions read after it are the new one. All of one reply must be of one side.
+    const bool steady = batch.marker_before && batch.marker_before == batch.marker_after;
+    const Position *marker = steady ? &batch.marker_after->position : nullptr;
     batch.slots.resize(keys.size());
     for (std::size_t i = 0; i < keys.size(); i++) {
         if (const auto &item = (*items)[i + 1]) {
-            batch.slots[i] = read(*keys[i], item->value);
+            batch.slots[i] = read(*keys[i], item->value, marker);
         }
     }
     return batch;
@@ -119,27 +134,41 @@ Result<Done> Memcached_session::connect()
     return error;
 }
 
-Slot Memcached_session::read(const Key &key, const std::string &value) const
+// marker: of the same reply; null when none can be relied on.
+Slot Memcached_session::read(const Key &key, const std::string &value, const Position *marker) const
 {
-    auto stored = parse_stored_record(value, config_.key_case);
+    auto stored = parse_stored_value(value, key.kind, key.name, config_.key_case);
     if (!stored) {
         return {nullptr, "its record is not understood: " + stored.error().message};
     }
-    if (stored->record.kind != key.kind || stored->record.name != key.name) {
-        return {nullptr, "its record is another one's"};
+    auto fault = bad_seal(stored->first);
+    if (fault.empty() && stored->second) {
+        fault = bad_seal(*stored->second);
     }
-    if (stored->seal.empty()) {
-        if (config_.require_seal) {
-            return {nullptr, "its record has no seal, and require_seal is set"};
-        }
-    } else if (!config_.seal_keys.empty()) {
-        const auto sealed =
-            check_seal(config_.seal_keys, config_.name_space, stored->signed_text, stored->seal);
-        if (!sealed) {
-            return {nullptr, "the seal of its record is bad: " + sealed.error().message};
-        }
+    if (!fault.empty()) {
+        return {nullptr, std::move(fault)};
     }
-    return {std::make_shared<const Record>(std::move(stored->record)), {}};
+    const auto version = choose_version(*stored, marker);
+    if (!version) {
+        return {nullptr, "its record is not understood: " + version.error().message};
+    }
+    if ((*version)->deleted) {
+        return {};
+    }
+    return {std::make_shared<const Record>(std::move((*version)->record)), {}};
+}
+
+std::string Memcached_session::bad_seal(const Stored_version &version) const
+{
+    if (version.seal.empty()) {
+        return config_.require_seal ? "its record has no seal, and require_seal is set" : "";
+    }
+    if (config_.seal_keys.empty()) {
+        return {};
+    }
+    const auto sealed =
+        check_seal(config_.seal_keys, config_.name_space, version.signed_text, version.seal);
+    return sealed ? std::string() : "the seal of its record is bad: " + sealed.error().message;
 }
 
 } // namespace proxymap

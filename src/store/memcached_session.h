@@ -2,6 +2,7 @@
 // came. Blocks; knows no threads.
 #pragma once
 
+#include "../core/stored_value.h"
 #include "host_addresses.h"
 #include "memcached_batch.h"
 #include "memcached_connection.h"
@@ -27,7 +28,8 @@ class Memcached_session {
 
     Result<Items> get(const std::vector<std::string> &keys);
     Result<Done> connect();
-    Slot read(const Key &key, const std::string &value) const;
+    Slot read(const Key &key, const std::string &value, const Position *marker) const;
+    std::string bad_seal(const Stored_version &version) const; // empty: it is good
 
     const Mirror_config &config_;
     Host_addresses addresses_;

@@ -30,6 +30,9 @@ Mirror_verdict judge_mirror(const Batch &batch, bool require_seal, Newest_positi
     }
     for (const auto &marker : {batch.marker_before, batch.marker_after}) {
         if (marker) {
+            if (marker->state == Mirror_state::behind) {
+                return {"it is being brought up from an older content", {}};
+            }
             if (auto why = why_behind(marker->position, newest.get()); !why.empty()) {
                 return {std::move(why), {}};
             }
@@ -41,7 +44,7 @@ Mirror_verdict judge_mirror(const Batch &batch, bool require_seal, Newest_positi
     if (*batch.marker_before != *batch.marker_after) {
         return {{}, "its marker changed meanwhile"};
     }
-    if (!batch.marker_before->complete) {
+    if (!batch.marker_before->complete()) {
         return {{}, "it is being loaded"};
     }
     if (!newest.note(batch.marker_before->position)) {

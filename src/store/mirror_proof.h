@@ -16,7 +16,8 @@ struct Mirror_verdict {
 
 // For a batch without failure. A miss is proven only when both markers came, readable, equal and
 // complete, at the newest position, from a server that evicts nothing, and no seal is required.
-// Records are used unless a marker came that is behind, of another table, or not understood.
+// Records are used unless a marker came that is behind (by its position or its state), of another
+// table, or not understood.
 //
 // Takes a newer position over into `newest`, but only from a marker that is complete: a mirror that
 // is being loaded announces a position that nobody can answer for yet.

@@ -1,18 +1,18 @@
-// Writes a mirror in batches: the sets of a batch go out one after the other without waiting
-// (`noreply`), then one multi-get on the same connection reads them back. What comes back byte for
-// byte is its own acknowledgement, and a batch costs one round trip instead of one a record.
-//
-// MUST never write a complete marker on a server that is not the one that took the records: while
-// a mirror is loaded its marker says `loading`, and only that very item, by its cas, is replaced. A
-// server that was restarted or flushed meanwhile no longer has it.
+// MUST never make a miss where proxies take misses for proven: memcached forgets the old value when
+// it has no room for the new one of a `set`. MUST never write a marker on a server that is not the
+// one that took what stands before it: all goes over one connection, and only the very marker that
+// was seen last is replaced, by its cas.
 #include "mirror_writer.h"
 
+#include "../core/journal.h"
 #include "../core/key.h"
+#include "../core/stored_value.h"
+#include "fault_point.h"
 #include "host_addresses.h"
-#include "memcached_connection.h"
+#include "memcached_pipe.h"
 
-#include <optional>
-#include <set>
+#include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -21,12 +21,13 @@ namespace proxymap {
 namespace {
 
 constexpr std::uint32_t timeout_msecs = 5000;
-constexpr std::size_t batch_records = 200;
+// flush_all works by whole seconds.
+constexpr std::chrono::milliseconds pause_after_flush{50};
+constexpr int pauses_after_flush = 60;
 
-Result<std::unique_ptr<Memcached_connection>> connect_to(const Store_address &address,
-                                                         Memcached_connection::Use use)
+Result<std::unique_ptr<Memcached_pipe>> connect_to(const Store_address &address)
 {
-    std::vector<std::string> hosts = {std::string()};
+    std::vector<std::string> hosts = {std::string()}; // a unix socket has none
     if (address.path.empty()) {
         auto known = Host_addresses(address.host).get(timeout_msecs);
         if (!known) {
@@ -36,188 +37,254 @@ Result<std::unique_ptr<Memcached_connection>> connect_to(const Store_address &ad
     }
     Error error;
     for (const auto &host : hosts) {
-        auto connection =
-            Memcached_connection::open({host, address.port, address.path}, timeout_msecs, use);
-        if (connection) {
-            return connection;
+        auto pipe = Memcached_pipe::open({host, address.port, address.path}, timeout_msecs);
+        if (pipe) {
+            return pipe;
         }
-        error = connection.error();
+        error = pipe.error();
     }
     return error;
 }
 
 class Writer final : public Mirror_writer {
   public:
-    Writer(const Store_address &address, std::string name_space, Seal_keys seal_keys,
-           std::unique_ptr<Memcached_connection> connection)
-        : address_(address), name_space_(std::move(name_space)), seal_keys_(std::move(seal_keys)),
-          marker_key_(marker_key(name_space_)), connection_(std::move(connection))
+    Writer(std::string mirror, const std::string &name_space, const Seal_keys &seal_keys,
+           std::unique_ptr<Memcached_pipe> pipe)
+        : mirror_(std::move(mirror)), name_space_(name_space), seal_keys_(seal_keys),
+          marker_key_(marker_key(name_space)), pipe_(std::move(pipe))
     {
+        prefix_ = marker_key_.substr(0, marker_key_.rfind(':') + 1);
     }
 
-    Result<Done> begin(const Position &position) override;
-    Result<Done> put(const Record &record) override;
-    Result<Done> remove(Kind kind, const std::string &name) override;
-    Result<Done> finish(const Position &position) override;
+    Result<std::optional<Marker>> read_marker() override;
+    Result<Done> write_marker(const Marker &marker) override;
+    Result<Done> put(std::string_view key, std::string_view text) override;
+    Result<Done> put_versions(const Table_change &change, const Position &before,
+                              const Position &now) override;
+    Result<Done> remove(std::string_view key, std::string_view name, const Position &now) override;
+    Result<Done> put_entry(const Position &position, std::string_view text) override;
+    Result<Done> acknowledge() override { return named(pipe_->flush()); }
+    Result<bool> is_empty() override;
+    Result<Done> make_empty() override;
 
   private:
-    struct Change {
-        std::string key;
-        std::optional<std::string> value; // nothing: removed
-    };
+    Result<Done> store(const std::string &key, const std::string &value);
+    Result<std::string> mirror_key(std::string_view key, std::string_view name) const;
+    Result<Done> append_line(std::string_view text, std::string &value) const;
+    Result<Done> named(Result<Done> done) const;
+    Error fail(std::string_view what, const std::string &why) const;
 
-    Result<Done> add(Change change);
-    Result<Done> flush();
-    Result<Done> write(const std::vector<Change> &changes);
-    Result<Memcached_item> read_marker();
-    std::string reason(const Change &change, const std::string &otherwise) const;
-    Error fail(const std::string &key, const std::string &why) const;
-
-    const Store_address address_;
+    const std::string mirror_;
     const std::string name_space_;
     const Seal_keys seal_keys_;
     const std::string marker_key_;
-    std::unique_ptr<Memcached_connection> connection_;
-    std::vector<Change> batch_;
-    std::set<std::string> batch_keys_;      // each key once in a batch
-    std::optional<Memcached_item> loading_; // the marker that begin() wrote
+    std::string prefix_; // of every key
+    std::unique_ptr<Memcached_pipe> pipe_;
+    std::optional<Memcached_item> marker_; // the item that was seen last
+    bool proves_misses_ = false;           // by that marker
 };
 
-Result<Done> Writer::begin(const Position &position)
+Result<std::optional<Marker>> Writer::read_marker()
 {
-    const auto text = format_marker({position, false});
-    if (auto done = write({{marker_key_, text}}); !done) {
+    auto item = pipe_->get(marker_key_);
+    if (!item) {
+        return fail(marker_key_, item.error().message);
+    }
+    marker_ = std::move(*item);
+    proves_misses_ = false;
+    if (!marker_) {
+        return std::optional<Marker>();
+    }
+    const auto marker = parse_marker(marker_->value);
+    if (!marker || !marker->position.known()) {
+        return fail(marker_key_, "it is not a marker that this version knows: empty the mirror "
+                                 "first (flush_all)");
+    }
+    proves_misses_ = marker->complete();
+    return marker;
+}
+
+Result<Done> Writer::write_marker(const Marker &marker)
+{
+    if (auto done = acknowledge(); !done) {
         return done;
     }
-    auto marker = read_marker();
-    if (!marker) {
-        return marker.error();
-    }
-    if (marker->value != text) {
-        return fail(marker_key_, "somebody else writes to this mirror");
-    }
-    loading_ = std::move(*marker);
-    return Done{};
-}
-
-Result<Done> Writer::put(const Record &record)
-{
-    const auto key = encode_key(name_space_, record.kind, record.name);
-    if (!record.position.known()) {
-        return fail(key, "its record has no position");
-    }
-    auto value = format_stored_record(record);
-    if (!seal_keys_.empty()) {
-        const auto seal = make_seal(seal_keys_, name_space_, value);
-        if (seal.empty()) {
-            return fail(key, "its record cannot be sealed: the current seal key is absent or too "
-                             "short");
-        }
-        value += " seal=" + seal;
-    }
-    return add({key, std::move(value)});
-}
-
-Result<Done> Writer::remove(Kind kind, const std::string &name)
-{
-    return add({encode_key(name_space_, kind, name), std::nullopt});
-}
-
-Result<Done> Writer::finish(const Position &position)
-{
-    if (auto done = flush(); !done) {
-        return done;
-    }
-    const auto marker = read_marker();
-    if (!marker) {
-        return marker.error();
-    }
-    if (!loading_ || marker->value != loading_->value || marker->cas != loading_->cas) {
-        return fail(marker_key_, "it is not the marker that this load began with: the mirror was "
-                                 "restarted or flushed, or somebody else writes to it");
-    }
-    const auto done =
-        connection_->replace(marker_key_, format_marker({position, true}), marker->cas);
+    const auto text = format_marker(marker);
+    auto done =
+        marker_ ? pipe_->replace(marker_key_, text, marker_->cas) : pipe_->add(marker_key_, text);
     if (!done) {
         return fail(marker_key_, done.error().message);
     }
-    loading_.reset();
-    return Done{};
-}
-
-Result<Done> Writer::add(Change change)
-{
-    if (batch_.size() >= batch_records || batch_keys_.contains(change.key)) {
-        if (auto done = flush(); !done) {
-            return done;
-        }
+    auto item = pipe_->get(marker_key_);
+    if (!item) {
+        return fail(marker_key_, item.error().message);
     }
-    batch_keys_.insert(change.key);
-    batch_.push_back(std::move(change));
+    if (!*item) {
+        return fail(marker_key_, "it is gone: the mirror was flushed, or it evicts");
+    }
+    if ((*item)->value != text) {
+        return fail(marker_key_, "somebody else writes to this mirror");
+    }
+    marker_ = std::move(*item);
+    proves_misses_ = marker.complete();
     return Done{};
 }
 
-Result<Done> Writer::flush()
+// While misses are proven there, no write that fails may make one.
+Result<Done> Writer::store(const std::string &key, const std::string &value)
 {
-    const auto changes = std::exchange(batch_, {});
-    batch_keys_.clear();
-    return changes.empty() ? Result<Done>(Done{}) : write(changes);
+    return proves_misses_ ? pipe_->overwrite(key, value) : pipe_->set(key, value);
 }
 
-Result<Done> Writer::write(const std::vector<Change> &changes)
+Result<Done> Writer::put(std::string_view key, std::string_view text)
 {
-    std::vector<std::string> keys;
-    keys.reserve(changes.size());
-    for (const auto &change : changes) {
-        const auto done = change.value ? connection_->set(change.key, *change.value)
-                                       : connection_->remove(change.key);
+    std::string value;
+    if (auto done = append_line(text, value); !done) {
+        return fail(key, done.error().message);
+    }
+    const auto its_key = mirror_key(key, stored_name(text));
+    if (!its_key) {
+        return its_key.error();
+    }
+    return named(store(*its_key, value));
+}
+
+Result<Done> Writer::put_versions(const Table_change &change, const Position &before,
+                                  const Position &now)
+{
+    const auto name = stored_name(change.before.empty() ? change.after : change.before);
+    const auto line = [&](std::string_view text, const Position &position) {
+        return text.empty() ? make_tombstone(name, position) : std::string(text);
+    };
+    std::string value;
+    auto done = append_line(line(change.before, before), value);
+    if (done) {
+        value += '\n';
+        done = append_line(line(change.after, now), value);
+    }
+    if (!done) {
+        return fail(change.key, done.error().message);
+    }
+    const auto its_key = mirror_key(change.key, name);
+    if (!its_key) {
+        return its_key.error();
+    }
+    return named(store(*its_key, value));
+}
+
+Result<Done> Writer::remove(std::string_view key, std::string_view name, const Position &now)
+{
+    const auto its_key = mirror_key(key, name);
+    if (!its_key) {
+        return its_key.error();
+    }
+    if (seal_keys_.empty()) {
+        return named(pipe_->remove(*its_key));
+    }
+    std::string value;
+    if (auto done = append_line(make_tombstone(name, now), value); !done) {
+        return fail(key, done.error().message);
+    }
+    return named(store(*its_key, value));
+}
+
+Result<Done> Writer::put_entry(const Position &position, std::string_view text)
+{
+    const auto values = split_journal_entry(position, text);
+    for (std::size_t i = values.size(); i-- > 0;) { // the first one says that the others are there
+        auto done = pipe_->set(journal_key(name_space_, position.sequence, i + 1), values[i]);
+        if (done && i + 1 == values.size() && fault_wanted("journal-middle")) {
+            done = pipe_->flush();
+            fault_point("journal-middle");
+        }
         if (!done) {
-            return fail(change.key, reason(change, done.error().message));
+            return named(done);
         }
-        keys.push_back(change.key);
     }
-    const auto items = connection_->get(keys);
-    if (!items) {
-        return fail(changes.front().key, reason(changes.front(), items.error().message));
+    if (position.sequence < mirror_journal_entries) {
+        return Done{};
     }
-    for (std::size_t i = 0; i < changes.size(); i++) {
-        const auto &change = changes[i];
-        const auto &item = (*items)[i];
-        if (item.has_value() != change.value.has_value() ||
-            (item && item->value != *change.value)) {
-            return fail(change.key, reason(change, "it did not take what was written"));
+    const auto old = position.sequence - mirror_journal_entries;
+    for (std::size_t part = 1; part <= max_journal_parts; part++) {
+        if (auto done = pipe_->remove(journal_key(name_space_, old, part)); !done) {
+            return named(done);
         }
     }
     return Done{};
 }
 
-Result<Memcached_item> Writer::read_marker()
+Result<bool> Writer::is_empty()
 {
-    auto items = connection_->get({marker_key_});
-    if (!items) {
-        return fail(marker_key_, items.error().message);
-    }
-    if (!items->front()) {
-        return fail(marker_key_, "the mirror lost its marker: it was restarted, or it evicts");
-    }
-    return std::move(*items->front());
+    const auto count = pipe_->item_count();
+    return count ? Result<bool>(*count == 0) : fail("stats", count.error().message);
 }
 
-// Writes the change once more on a connection of its own, where the server's refusal can be read.
-std::string Writer::reason(const Change &change, const std::string &otherwise) const
+Result<Done> Writer::make_empty()
 {
-    const auto connection = connect_to(address_, Memcached_connection::Use::reader);
-    if (!connection) {
-        return connection.error().message;
+    if (auto done = pipe_->flush_all(); !done) {
+        return named(done);
     }
-    const auto done = change.value ? (*connection)->set(change.key, *change.value)
-                                   : (*connection)->remove(change.key);
-    return done ? otherwise : done.error().message;
+    // Whatever can be written now stays.
+    const auto probe_key = prefix_ + "probe";
+    for (int i = 0; i < pauses_after_flush; i++) {
+        auto done = pipe_->set(probe_key, "1");
+        if (done) {
+            done = pipe_->flush();
+        }
+        if (!done) {
+            return named(done);
+        }
+        const auto item = pipe_->get(probe_key);
+        if (!item) {
+            return fail(probe_key, item.error().message);
+        }
+        if (*item) {
+            marker_.reset();
+            proves_misses_ = false;
+            done = pipe_->remove(probe_key);
+            return named(done ? pipe_->flush() : done);
+        }
+        std::this_thread::sleep_for(pause_after_flush);
+    }
+    return fail("flush_all", "it keeps nothing that is written to it");
 }
 
-Error Writer::fail(const std::string &key, const std::string &why) const
+// The key of the table with the namespace before it, unless that makes it too long.
+Result<std::string> Writer::mirror_key(std::string_view key, std::string_view name) const
 {
-    return Error{address_.text() + ": " + key + ": " + why};
+    if (prefix_.size() + key.size() <= max_key_bytes) {
+        return std::string(prefix_).append(key);
+    }
+    const auto record = parse_record_name(name);
+    if (!record) {
+        return fail(key, "its record is not understood: " + record.error().message);
+    }
+    return encode_key(name_space_, record->kind, record->name);
+}
+
+Result<Done> Writer::append_line(std::string_view text, std::string &value) const
+{
+    value += text;
+    if (seal_keys_.empty()) {
+        return Done{};
+    }
+    const auto seal = make_seal(seal_keys_, name_space_, text);
+    if (seal.empty()) {
+        return Error{"its record cannot be sealed: the current seal key is absent or too short"};
+    }
+    value += " seal=";
+    value += seal;
+    return Done{};
+}
+
+Result<Done> Writer::named(Result<Done> done) const
+{
+    return done ? std::move(done) : Error{mirror_ + ": " + done.error().message};
+}
+
+Error Writer::fail(std::string_view what, const std::string &why) const
+{
+    return Error{mirror_ + ": " + std::string(what) + ": " + why};
 }
 
 } // namespace
@@ -226,12 +293,12 @@ Result<std::unique_ptr<Mirror_writer>> Mirror_writer::connect(const Store_addres
                                                               const std::string &name_space,
                                                               const Seal_keys &seal_keys)
 {
-    auto connection = connect_to(address, Memcached_connection::Use::writer);
-    if (!connection) {
-        return Error{address.text() + ": " + connection.error().message};
+    auto pipe = connect_to(address);
+    if (!pipe) {
+        return Error{address.text() + ": " + pipe.error().message};
     }
     return std::unique_ptr<Mirror_writer>(
-        std::make_unique<Writer>(address, name_space, seal_keys, std::move(*connection)));
+        std::make_unique<Writer>(address.text(), name_space, seal_keys, std::move(*pipe)));
 }
 
 } // namespace proxymap

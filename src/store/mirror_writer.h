@@ -1,11 +1,15 @@
-// Writes records to one memcached mirror, for the tool. Blocks; every error names the mirror.
+// Writes to one memcached mirror, for the tool. Blocks; every error names the mirror. What a mirror
+// needs, and in which order, is decided in doveadm-proxymap/mirror_update.h.
 #pragma once
 
 #include "../core/seal.h"
 #include "../core/settings.h"
+#include "lmdb_table.h"
 
-#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace proxymap {
 
@@ -15,13 +19,35 @@ class Mirror_writer {
                                                           const std::string &name_space,
                                                           const Seal_keys &seal_keys);
     virtual ~Mirror_writer() = default;
-    // Sets the marker to `loading`, so that the mirror proves nothing until finish().
-    virtual Result<Done> begin(const Position &position) = 0;
-    virtual Result<Done>
-    put(const Record &record) = 0; // with its position; sealed when keys are set
-    virtual Result<Done> remove(Kind kind, const std::string &name) = 0;
-    // All acknowledged, then the complete marker.
-    virtual Result<Done> finish(const Position &position) = 0;
+
+    // Nothing: there is none. One that is not understood is an error: who knows what stands beside
+    // it.
+    virtual Result<std::optional<Marker>> read_marker() = 0;
+    // Acknowledges all that was written before. Replaces the very item that read_marker() or
+    // write_marker() has seen last; where there was none, there must be none still. So a server
+    // that was restarted or emptied meanwhile, or a second writer, is an error.
+    virtual Result<Done> write_marker(const Marker &marker) = 0;
+
+    // Sent sooner or later, acknowledged by acknowledge() or write_marker(). key: lmdb_key(); text:
+    // the record's stored text; sealed when there are seal keys.
+    virtual Result<Done> put(std::string_view key, std::string_view text) = 0;
+    // Old and new beside each other, as stored_value.h says; a record that was or will be absent is
+    // a tombstone of that position.
+    virtual Result<Done> put_versions(const Table_change &change, const Position &before,
+                                      const Position &now) = 0;
+    // Also what is absent. With seal keys a tombstone of that position stays, sealed. name: "user
+    // john", as the record's text begins.
+    virtual Result<Done> remove(std::string_view key, std::string_view name,
+                                const Position &now) = 0;
+    // The entry of the transaction that committed as `position`, of that text (journal.h); the one
+    // that is mirror_journal_entries older goes.
+    virtual Result<Done> put_entry(const Position &position, std::string_view text) = 0;
+    virtual Result<Done> acknowledge() = 0;
+
+    // Whether the server holds nothing at all, of whomever.
+    virtual Result<bool> is_empty() = 0;
+    // flush_all: everything goes, of whomever, and with it the marker.
+    virtual Result<Done> make_empty() = 0;
 };
 
 } // namespace proxymap

@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from harness import authclient, backend, branch, certificate, memcached, modules, proxymap, sanitizer, site, smtpsink
+from harness import authclient, backend, branch, certificate, memcached, modules, proxymap, sanitizer, site, smtpsink, tool
 from harness.dovecot import Dovecot
 
 BACKEND_ADDRESSES = {"b1": "127.0.0.2", "b2": "127.0.0.3", "b3": "127.0.0.4"}
@@ -95,6 +95,17 @@ def make_memcached(workspace):
 def make_map(workspace):
     """make_map(stores="lmdb", verify="map"): settings file and table of a new map."""
     return lambda **settings: proxymap.Proxymap(os.path.join(workspace, f"map{next(_numbers)}"), **settings)
+
+
+@pytest.fixture(scope="module")
+def make_tool(workspace, make_map):
+    """make_tool(routes=TEXT, stores="lmdb"): the tool with a new map; settings as of make_map."""
+    def make(routes=None, **settings):
+        made = tool.Tool(os.path.join(workspace, f"tool{next(_numbers)}"), make_map(**settings))
+        if routes is not None:
+            made("import", made.write("routes", routes))
+        return made
+    return make
 
 
 @pytest.fixture(scope="module")

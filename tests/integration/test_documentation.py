@@ -3,9 +3,11 @@
 A command that is in no list here fails: so whoever writes one into a document says how it is tested.
 """
 
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -122,6 +124,7 @@ def make_install(request, command):
     for ending in ("auth/libauthdb_proxymap.so", "doveadm/lib10_doveadm_proxymap_plugin.so",
                    "login/lib10_login_proxy_ext_plugin.so", "login/libproxymap_noport.so",
                    "man/man1/doveadm-proxymap.1", "man/man5/proxymap.conf.ext.5",
+                   "completions/doveadm", "system/proxymap-sync.service", "system/proxymap-sync.timer",
                    *(f"/example-config/{sample}" for sample in documents.samples())):
         assert any(name.endswith(ending) for name in files), f"{ending} is not installed: {files}"
     assert not [name for name in files if name.endswith((".la", ".a"))]
@@ -166,7 +169,7 @@ def as_the_manual_says(request, command):
     if not fails:  # from an empty map on
         shutil.rmtree(machine.table, ignore_errors=True)
         machine.memcached.restart()
-    if " import " not in command.text:
+    if " import " not in command.text or "--dry-run" in command.text:
         machine.sh("doveadm proxymap import routes")
     done = machine.sh(command.text, check=False)
     assert (done.returncode != 0) == fails, done.stderr
@@ -175,8 +178,25 @@ def as_the_manual_says(request, command):
         text = text.replace(machine.table, "/var/lib/dovecot-proxymap")
         text = text.replace(machine.memcached.setting, "memcached:127.0.0.1:11211")
         text = re.sub(r"[0-9a-f]{16}\.\d+\.\d+|position \.\.\.", "POSITION", text).replace("position POSITION", "POSITION")
+        text = re.sub(r"\b(bytes|limit|latency_us|items)=\d+", r"\1=N", text)
         return re.sub(r"\s", "", text)
     assert bare(done.stdout + done.stderr) == bare(command.output), done.stdout + done.stderr
+
+
+def sql_table(request, command):
+    """The table of the manual, and a sqlite3 of Python's own: the tests do not need the program."""
+    machine = request.getfixturevalue("loaded")
+    with contextlib.closing(sqlite3.connect(os.path.join(machine.cwd, "users.db"))) as database:
+        database.executescript("""DROP TABLE IF EXISTS proxy;
+            CREATE TABLE proxy (user TEXT PRIMARY KEY, host TEXT, destuser TEXT NOT NULL DEFAULT '');
+            INSERT INTO proxy VALUES ('john', '192.168.0.1', ''), ('joe', '192.168.0.2', 'joe@example.com');""")
+    stand_in = """sqlite3() { /usr/bin/python3 -c 'import csv, sqlite3, sys
+rows = sqlite3.connect(sys.argv[3]).execute(sys.argv[4])
+csv.writer(sys.stdout).writerows([[column[0] for column in rows.description], *rows])' "$@"; }
+"""
+    machine.sh(stand_in + command.text)
+    assert "\nuser joe host=192.168.0.2 destuser=joe@example.com\nuser john host=192.168.0.1\n" in machine.sh(
+        "doveadm proxymap export").stdout
 
 
 def export_to_git(request, command):
@@ -235,6 +255,7 @@ HOW = [
     (r"man [-.a-z]+", manual_page),
     (r"doveadm reload", reload),
     (r"doveadm proxymap export > routes && git commit .*", export_to_git),
+    (r"sqlite3 .* \| doveadm proxymap import -", sql_table),
     (r"(/usr/bin/)?doveadm proxymap (import|lookup|get|export|check) ?.*", as_an_admin),
     (r"openssl s_client .*", pin_of_a_backend),
     (r"openssl rand .*", seal_key),

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sstream>
 #include <stdexcept>
@@ -184,6 +185,8 @@ void Fake_memcached::State::round(const std::vector<pollfd> &fds)
             if (door == Door::slammed) {
                 close(fd);
             } else {
+                const int yes = 1; // as memcached does
+                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
                 clients.push_back({fd, {}, {}, {}});
             }
         }
@@ -225,17 +228,22 @@ void Fake_memcached::State::handle_line(Client &client, const std::string &line)
         send_to(client, "VERSION 1.6.18\r\n");
     } else if (command == "stats") {
         send_to(client, std::string("STAT maxbytes 67108864\r\nSTAT evictions ") +
-                            (evictions ? "on" : "off") + "\r\nSTAT cas_enabled yes\r\nEND\r\n");
+                            (evictions ? "on" : "off") +
+                            "\r\nSTAT cas_enabled yes\r\nSTAT curr_items " +
+                            std::to_string(items.size()) + "\r\nEND\r\n");
     } else if (command == "get" || command == "gets") {
         gets++;
         handle_get(client, {words.begin() + 1, words.end()}, command == "gets");
-    } else if (command == "set" || command == "cas") {
+    } else if (command == "set" || command == "add" || command == "replace" || command == "cas") {
         client.set_line = line;
     } else if (command == "delete") {
         const bool deleted = items.erase(words[1]) > 0;
         if (words.back() != "noreply") {
             send_to(client, deleted ? "DELETED\r\n" : "NOT_FOUND\r\n");
         }
+    } else if (command == "flush_all") {
+        items.clear();
+        send_to(client, "OK\r\n");
     } else if (command == "quit") {
         client.closing = true;
     } else {
@@ -249,8 +257,13 @@ void Fake_memcached::State::handle_set(Client &client, const std::string &data)
     const auto found = items.find(words[1]);
     std::string reply = "STORED\r\n";
     if (full) {
-        items.erase(words[1]); // as memcached does
+        if (words[0] == "set") {
+            items.erase(words[1]); // as memcached does
+        }
         reply = "SERVER_ERROR out of memory storing object\r\n";
+    } else if ((words[0] == "add" && found != items.end()) ||
+               (words[0] == "replace" && found == items.end())) {
+        reply = "NOT_STORED\r\n";
     } else if (words[0] == "cas" && found == items.end()) {
         reply = "NOT_FOUND\r\n";
     } else if (words[0] == "cas" && std::to_string(found->second.cas) != words[5]) {

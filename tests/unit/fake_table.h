@@ -1,4 +1,5 @@
-// A table in memory, at position 2, for the tests of the tool. Without transactions.
+// A table in memory, at position 2, for the tests of the tool. Without transactions, journal and
+// mirrors.
 #pragma once
 
 #include "core/route.h"
@@ -60,6 +61,20 @@ class Fake_table final : public Table {
     Result<Position> commit() override { return at(2); }
     void abort() override {}
     Position next_position() override { return at(3); }
+    Result<Done> promote(std::uint32_t) override { return Done{}; }
+    Result<Done> for_each_text(const Each_text &) override { return Done{}; }
+    Result<Changes> changes_since(const Position &) override { return Changes{}; }
+    Result<std::optional<std::string>> journal_text(const Position &) override
+    {
+        return std::optional<std::string>();
+    }
+    Position before_commit() override { return {}; }
+    Result<Done> for_each_change(const Each_change &) override { return Done{}; }
+    Result<std::optional<Mirror_note>> mirror_note(const std::string &) override
+    {
+        return std::optional<Mirror_note>();
+    }
+    Result<Done> note_mirrors(const std::vector<Mirror_note> &) override { return Done{}; }
 };
 
 } // namespace proxymap

@@ -2,6 +2,7 @@
 #include "store/memcached_mirror.h"
 
 #include "core/key.h"
+#include "core/stored_value.h"
 #include "fake_memcached.h"
 #include "poll_loop.h"
 #include "store_asking.h"
@@ -68,7 +69,7 @@ TEST_GROUP(memcached_mirror)
         config.timeout = 5000;
         config.breaker_failures = 1000;
         config.breaker_pause = 5;
-        server.set_item("pm:marker", format_marker({now_position, true}));
+        server.set_item("pm:marker", format_marker({now_position, Mirror_state::complete}));
         server.set_item("pm:user:joe", stored(joes_line, now_position));
         make();
     }
@@ -184,6 +185,113 @@ TEST(memcached_mirror, many_distinct_keys_all_get_their_answers)
     }
 }
 
+// ---- two versions of a record ----
+
+namespace {
+
+const Position next_position{0x1234, 1, 11};
+const std::string joes_next_line = "user joe host=192.0.2.2";
+
+void flip(Fake_memcached &server)
+{
+    server.set_item("pm:marker", format_marker({next_position, Mirror_state::complete}));
+}
+
+} // namespace
+
+TEST(memcached_mirror, the_marker_puts_the_second_version_in_force)
+{
+    server.set_item("pm:user:joe",
+                    stored(joes_line, now_position) + '\n' + stored(joes_next_line, next_position));
+    check_found(lookup(joe), "192.0.2.1");
+    flip(server);
+    check_found(lookup(joe), "192.0.2.2");
+}
+
+TEST(memcached_mirror, a_record_that_will_be_added_is_a_proven_miss_until_then)
+{
+    server.set_item("pm:user:joe", make_tombstone("user joe", now_position) + '\n' +
+                                       stored(joes_next_line, next_position));
+    const auto answer = lookup(joe);
+    CHECK_TEXT(answer.outcome == Outcome::missing, text(answer));
+    flip(server);
+    check_found(lookup(joe), "192.0.2.2");
+}
+
+TEST(memcached_mirror, a_record_that_will_be_deleted_is_found_until_then)
+{
+    server.set_item("pm:user:joe", stored(joes_line, now_position) + '\n' +
+                                       make_tombstone("user joe", next_position));
+    check_found(lookup(joe), "192.0.2.1");
+    flip(server);
+    const auto answer = lookup(joe);
+    CHECK_TEXT(answer.outcome == Outcome::missing, text(answer));
+}
+
+TEST(memcached_mirror, a_tombstone_proves_no_more_than_any_miss)
+{
+    server.set_item("pm:user:joe", make_tombstone("user joe", now_position));
+    server.set_evictions(true);
+    check_unavailable(lookup(joe), "evicts");
+}
+
+TEST(memcached_mirror, two_versions_without_a_marker_are_not_used)
+{
+    server.set_item("pm:user:joe",
+                    stored(joes_line, now_position) + '\n' + stored(joes_next_line, next_position));
+    server.remove_item("pm:marker");
+    const auto answer = lookup(joe);
+    check_unavailable(answer, "no marker says which is in force");
+    CHECK(answer.present);
+}
+
+TEST(memcached_mirror,
+     two_versions_between_two_markers_that_differ_are_not_used_and_asked_for_again)
+{
+    server.set_item("pm:user:joe",
+                    stored(joes_line, now_position) + '\n' + stored(joes_next_line, next_position));
+    server.set_second_marker(format_marker({next_position, Mirror_state::complete}));
+    check_unavailable(lookup(joe), "no marker says which is in force");
+    CHECK_EQUAL(2U, server.gets());
+}
+
+TEST(memcached_mirror, a_second_version_that_is_not_understood_refuses_the_first)
+{
+    for (const auto &second :
+         {std::string(), std::string("rubbish"), stored("user jane host=192.0.2.2", next_position),
+          stored(joes_next_line, now_position), stored(joes_next_line, next_position) + '\n'}) {
+        server.set_item("pm:user:joe", stored(joes_line, now_position) + '\n' + second);
+        check_unavailable(lookup(joe), "its record is not understood");
+    }
+}
+
+TEST(memcached_mirror, nothing_is_read_of_a_mirror_that_is_being_brought_up)
+{
+    server.set_item("pm:marker", format_marker({now_position, Mirror_state::behind}));
+    check_unavailable(lookup(joe), "being brought up");
+    check_unavailable(lookup(jane), "being brought up");
+}
+
+TEST(memcached_mirror, each_version_needs_a_good_seal_of_its_own)
+{
+    config.seal_keys = {"k", {{"k", std::string(32, 'k')}}};
+    config.require_seal = true;
+    make();
+    const auto seal = [&](const std::string &line) {
+        return line + " seal=" + make_seal(config.seal_keys, "pm", line);
+    };
+    const auto first = stored(joes_line, now_position);
+    const auto second = stored(joes_next_line, next_position);
+    server.set_item("pm:user:joe", seal(first) + '\n' + seal(second));
+    check_found(lookup(joe), "192.0.2.1");
+    server.set_item("pm:user:joe", first + '\n' + seal(second));
+    check_unavailable(lookup(joe), "no seal");
+    server.set_item("pm:user:joe", seal(first) + '\n' + second);
+    check_unavailable(lookup(joe), "no seal");
+    server.set_item("pm:user:joe", seal(first) + '\n' + second + " seal=k:forged");
+    check_unavailable(lookup(joe), "the seal of its record is bad");
+}
+
 // ---- a miss that proves nothing ----
 
 TEST(memcached_mirror, an_evicting_server_proves_no_miss_but_its_hits_are_used)
@@ -218,7 +326,7 @@ TEST(memcached_mirror, one_of_the_two_markers_proves_nothing)
 
 TEST(memcached_mirror, two_different_markers_prove_nothing)
 {
-    server.set_second_marker(format_marker({{0x1234, 1, 11}, true}));
+    server.set_second_marker(format_marker({{0x1234, 1, 11}, Mirror_state::complete}));
     check_unavailable(lookup(jane), "its marker changed meanwhile");
     check_found(lookup(joe), "192.0.2.1");
     CHECK(!newest.get().known());
@@ -226,14 +334,14 @@ TEST(memcached_mirror, two_different_markers_prove_nothing)
 
 TEST(memcached_mirror, a_mirror_that_is_being_loaded_proves_nothing)
 {
-    server.set_item("pm:marker", format_marker({now_position, false}));
+    server.set_item("pm:marker", format_marker({now_position, Mirror_state::loading}));
     check_unavailable(lookup(jane), "it is being loaded");
     check_found(lookup(joe), "192.0.2.1");
 }
 
 TEST(memcached_mirror, a_mirror_that_is_being_loaded_does_not_make_the_others_old)
 {
-    server.set_item("pm:marker", format_marker({{0x1234, 1, 99}, false}));
+    server.set_item("pm:marker", format_marker({{0x1234, 1, 99}, Mirror_state::loading}));
     (void)lookup(joe);
     CHECK(newest.note(now_position));
 }
@@ -259,7 +367,7 @@ TEST(memcached_mirror, a_mirror_that_is_behind_is_not_read)
 TEST(memcached_mirror, a_mirror_that_is_behind_is_not_read_while_it_is_loaded)
 {
     CHECK(newest.note(now_position));
-    server.set_item("pm:marker", format_marker({old_position, false}));
+    server.set_item("pm:marker", format_marker({old_position, Mirror_state::loading}));
     check_unavailable(lookup(joe), "not read: it is behind");
 }
 
@@ -294,9 +402,9 @@ TEST(memcached_mirror, a_marker_that_is_not_understood_stops_all_reading)
 TEST(memcached_mirror, another_ones_record_under_the_asked_key_is_not_used)
 {
     server.set_item("pm:user:joe", stored("user jane host=192.0.2.66", now_position));
-    check_unavailable(lookup(joe), "its record is another one's");
+    check_unavailable(lookup(joe), "another one's");
     server.set_item("pm:user:joe", stored("backend joe host=192.0.2.66", now_position));
-    check_unavailable(lookup(joe), "its record is another one's");
+    check_unavailable(lookup(joe), "another one's");
 }
 
 TEST(memcached_mirror, a_record_that_is_not_understood_is_unavailable_and_hurts_no_other_key)

@@ -10,7 +10,7 @@ using namespace proxymap;
 TEST_GROUP(mirror_proof)
 {
     Newest_position newest;
-    const Marker good{{7, 1, 10}, true};
+    const Marker good{{7, 1, 10}, Mirror_state::complete};
 
     static Batch batch(const std::optional<Marker> &before, const std::optional<Marker> &after)
     {
@@ -50,9 +50,10 @@ TEST(mirror_proof, each_part_of_the_proof_is_needed)
     check_unproven(batch(std::nullopt, std::nullopt));
     check_unproven(batch(good, std::nullopt));
     check_unproven(batch(std::nullopt, good));
-    check_unproven(batch(good, Marker{{7, 1, 11}, true}));
-    check_unproven(batch(good, Marker{good.position, false}));
-    check_unproven(batch(Marker{good.position, false}, Marker{good.position, false}));
+    check_unproven(batch(good, Marker{{7, 1, 11}, Mirror_state::complete}));
+    check_unproven(batch(good, Marker{good.position, Mirror_state::loading}));
+    check_unproven(batch(Marker{good.position, Mirror_state::loading},
+                         Marker{good.position, Mirror_state::loading}));
     CHECK(!newest.get().known()); // none of them has shown a position
     auto evicting = batch(good, good);
     evicting.keeps_everything = false;
@@ -63,9 +64,10 @@ TEST(mirror_proof, each_part_of_the_proof_is_needed)
 TEST(mirror_proof, a_marker_that_is_behind_or_foreign_makes_it_unreadable_on_either_side)
 {
     CHECK(newest.note({7, 2, 5}));
-    const Marker current{{7, 2, 5}, true};
-    for (const Marker &bad : {Marker{{7, 2, 4}, true}, Marker{{7, 1, 99}, true},
-                              Marker{{8, 2, 5}, true}, Marker{{7, 2, 4}, false}}) {
+    const Marker current{{7, 2, 5}, Mirror_state::complete};
+    for (const Marker &bad :
+         {Marker{{7, 2, 4}, Mirror_state::complete}, Marker{{7, 1, 99}, Mirror_state::complete},
+          Marker{{8, 2, 5}, Mirror_state::complete}, Marker{{7, 2, 4}, Mirror_state::loading}}) {
         check_unreadable(batch(bad, bad));
         check_unreadable(batch(current, bad));
         check_unreadable(batch(bad, current));
@@ -73,6 +75,17 @@ TEST(mirror_proof, a_marker_that_is_behind_or_foreign_makes_it_unreadable_on_eit
         check_unreadable(batch(std::nullopt, bad));
     }
     CHECK(newest.get() == current.position);
+}
+
+TEST(mirror_proof, nothing_is_read_of_a_mirror_that_is_being_brought_up)
+{
+    const Marker behind{good.position, Mirror_state::behind};
+    for (const auto &other :
+         {std::optional<Marker>(), std::optional<Marker>(good), std::optional<Marker>(behind)}) {
+        check_unreadable(batch(behind, other));
+        check_unreadable(batch(other, behind));
+    }
+    CHECK(!newest.get().known());
 }
 
 TEST(mirror_proof, a_marker_that_is_not_understood_makes_it_unreadable)
@@ -88,5 +101,6 @@ TEST(mirror_proof, an_evicting_mirror_still_shows_that_another_is_behind)
     auto evicting = batch(good, good);
     evicting.keeps_everything = false;
     check_unproven(evicting);
-    check_unreadable(batch(Marker{{7, 1, 9}, true}, Marker{{7, 1, 9}, true}));
+    check_unreadable(batch(Marker{{7, 1, 9}, Mirror_state::complete},
+                           Marker{{7, 1, 9}, Mirror_state::complete}));
 }

@@ -69,15 +69,19 @@ TEST_GROUP(marker){};
 TEST(marker, is_written_with_its_version_and_state)
 {
     STRCMP_EQUAL("v1 pos=0000000000000001.2.3 state=complete",
-                 format_marker({{1, 2, 3}, true}).c_str());
+                 format_marker({{1, 2, 3}, Mirror_state::complete}).c_str());
     STRCMP_EQUAL("v1 pos=0000000000000001.2.3 state=loading",
-                 format_marker({{1, 2, 3}, false}).c_str());
+                 format_marker({{1, 2, 3}, Mirror_state::loading}).c_str());
+    STRCMP_EQUAL("v1 pos=0000000000000001.2.3 state=behind",
+                 format_marker({{1, 2, 3}, Mirror_state::behind}).c_str());
 }
 
 TEST(marker, what_is_written_is_read_back)
 {
-    for (const auto &marker : {Marker{{1, 2, 3}, true}, Marker{{1, 2, 3}, false}}) {
+    for (const auto state : {Mirror_state::complete, Mirror_state::loading, Mirror_state::behind}) {
+        const Marker marker{{1, 2, 3}, state};
         CHECK(parse_marker(format_marker(marker)) == marker);
+        CHECK(marker.complete() == (state == Mirror_state::complete));
     }
 }
 

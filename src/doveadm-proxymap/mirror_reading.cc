@@ -1,0 +1,74 @@
+#include "mirror_reading.h"
+
+#include "core/key.h"
+#include "store/host_addresses.h"
+
+#include <utility>
+
+namespace proxymap {
+
+namespace {
+
+constexpr std::uint32_t timeout_msecs = 5000;
+
+Result<std::unique_ptr<Memcached_connection>> connect_to(const Store_address &address)
+{
+    std::vector<std::string> hosts = {std::string()}; // a unix socket has none
+    if (address.path.empty()) {
+        Result<std::vector<std::string>> known = Host_addresses(address.host).get(timeout_msecs);
+        if (!known)
+            return known.error();
+        hosts = std::move(*known);
+    }
+    Error error;
+    for (const std::string &host : hosts) {
+        auto connection = Memcached_connection::open(
+            {host, address.port, address.path}, timeout_msecs, Memcached_connection::Use::reader);
+        if (connection)
+            return connection;
+        error = connection.error();
+    }
+    return error;
+}
+
+} // namespace
+
+Mirror_reading::Mirror_reading(std::string name, const std::string &name_space,
+                               std::unique_ptr<Memcached_connection> connection)
+    : name_(std::move(name)), marker_key_(marker_key(name_space)),
+      connection_(std::move(connection))
+{
+}
+
+Result<std::unique_ptr<Mirror_reading>> Mirror_reading::connect(const Store_address &address,
+                                                                const std::string &name_space)
+{
+    auto connection = connect_to(address);
+    if (!connection)
+        return Error{address.text() + ": " + connection.error().message};
+    return std::unique_ptr<Mirror_reading>(
+        new Mirror_reading(address.text(), name_space, std::move(*connection)));
+}
+
+Result<std::optional<Marker>> Mirror_reading::marker()
+{
+    const auto items = get({marker_key_});
+    if (!items)
+        return items.error();
+    if (!items->front())
+        return std::optional<Marker>();
+    const std::optional<Marker> marker = parse_marker(items->front()->value);
+    if (!marker)
+        return Error{name_ + ": " + marker_key_ + " is not a marker that this version knows"};
+    return marker;
+}
+
+Result<Memcached_connection::Items> Mirror_reading::get(const std::vector<std::string> &keys)
+{
+    auto items = connection_->get(keys);
+    if (!items)
+        return Error{name_ + ": " + items.error().message};
+    return items;
+}
+
+} // namespace proxymap

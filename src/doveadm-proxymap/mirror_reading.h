@@ -1,0 +1,36 @@
+// Reads a memcached mirror for the tool: its marker, and values under keys. Blocks.
+#pragma once
+
+#include "core/position.h"
+#include "core/result.h"
+#include "core/settings.h"
+#include "store/memcached_connection.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace proxymap {
+
+class Mirror_reading {
+  public:
+    // Errors here and below begin with the mirror's name.
+    static Result<std::unique_ptr<Mirror_reading>> connect(const Store_address &address,
+                                                           const std::string &name_space);
+
+    // Nothing: there is none. One that is not understood is an error.
+    Result<std::optional<Marker>> marker();
+    // One entry a key, in their order.
+    Result<Memcached_connection::Items> get(const std::vector<std::string> &keys);
+
+  private:
+    Mirror_reading(std::string name, const std::string &name_space,
+                   std::unique_ptr<Memcached_connection> connection);
+
+    std::string name_;
+    std::string marker_key_;
+    std::unique_ptr<Memcached_connection> connection_;
+};
+
+} // namespace proxymap

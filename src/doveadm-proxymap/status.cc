@@ -1,0 +1,132 @@
+// `doveadm proxymap status`: the table and each mirror, at one glance.
+#include "common.h"
+
+#include "memcached_text.h"
+#include "mirror_reading.h"
+#include "mirror_state.h"
+
+#include "store/lmdb_env.h"
+
+#include <sys/stat.h>
+
+namespace proxymap {
+
+namespace {
+
+constexpr std::string_view unknown = "-";
+constexpr std::string_view log_prefix = "log:"; // lmdb_layout.h
+
+std::string text_of(const Memcached_text::Stats &stats, std::string_view name)
+{
+    const auto it = stats.find(name);
+    return std::string(it == stats.end() ? unknown : it->second);
+}
+
+Result<std::uint64_t> count_records(Table &table)
+{
+    std::uint64_t count = 0;
+    const Result<Done> read =
+        table.for_each_text([&count](std::string_view /*key*/, std::string_view /*text*/) {
+            ++count;
+            return true;
+        });
+    if (!read)
+        return read.error();
+    return count;
+}
+
+// Transactions of which the table still knows what they changed.
+Result<std::uint64_t> count_journal(const Settings &settings)
+{
+    const auto env = Lmdb_env::open(settings.table, settings.table_max_size, Lmdb_env::Mode::read);
+    if (!env)
+        return env.error();
+    const Result<Lmdb_txn> txn = (*env)->read();
+    if (!txn)
+        return txn.error();
+    Lmdb_cursor cursor(*txn);
+    std::uint64_t count = 0;
+    auto entry = cursor.first_from(log_prefix);
+    while (entry && *entry && (*entry)->key.starts_with(log_prefix)) {
+        ++count;
+        entry = cursor.next();
+    }
+    if (!entry)
+        return entry.error();
+    return count;
+}
+
+std::string size_of(const Settings &settings)
+{
+    struct stat status {};
+    if (stat((settings.table + "/data.mdb").c_str(), &status) < 0)
+        return std::string(unknown);
+    return std::to_string(status.st_size);
+}
+
+// Whether it is current.
+bool add_mirror(Rows &rows, const Store_address &address, const Settings &settings,
+                const Position &table)
+{
+    const auto down = [&](const std::string &why) {
+        rows.add({address.text(), "down", unknown, unknown, unknown, unknown, unknown, unknown,
+                  unknown, why});
+        return false;
+    };
+    const auto server = Memcached_text::connect(address);
+    if (!server)
+        return down(server.error().message);
+    const Result<Memcached_text::Stats> stats = (*server)->stats();
+    if (!stats)
+        return down(stats.error().message);
+    const auto reading = Mirror_reading::connect(address, settings.name_space);
+    if (!reading)
+        return down(reading.error().message);
+    const Result<std::optional<Marker>> marker = (*reading)->marker();
+    const std::string_view state = marker ? mirror_state(*marker, table) : "unreadable";
+    rows.add({address.text(), state,
+              marker && *marker ? format_position((*marker)->position) : std::string(unknown),
+              text_of(*stats, "curr_items"), unknown, text_of(*stats, "evictions"),
+              text_of(*stats, "bytes"), text_of(*stats, "limit_maxbytes"),
+              std::to_string((*server)->latency()), marker ? "" : marker.error().message});
+    return state == "current";
+}
+
+int run_status(const Arguments &arguments)
+{
+    const std::optional<Configuration> configuration = configuration_of(arguments);
+    if (!configuration)
+        return exit_bad_config;
+    const Settings &settings = configuration->settings;
+    Result<std::unique_ptr<Table>> table = open_table(settings, Table::Mode::read);
+    if (!table)
+        return fail(exit_try_again, table.error().message);
+    const Position position = (*table)->position();
+    const Result<std::uint64_t> records = count_records(**table);
+    const Result<std::uint64_t> journal = count_journal(settings);
+    if (!records || !journal)
+        return fail(exit_try_again, !records ? records.error().message : journal.error().message);
+
+    Rows rows("flow", {"store", "state", "position", "items", "journal", "evictions", "bytes",
+                       "limit", "latency_us", "why"});
+    rows.add({settings.table, "table", format_position(position), std::to_string(*records),
+              std::to_string(*journal), unknown, size_of(settings),
+              std::to_string(settings.table_max_size), unknown, ""});
+    bool current = true;
+    for (const Store_address &address : settings.stores) {
+        if (address.type == Store_address::Type::memcached)
+            current = add_mirror(rows, address, settings, position) && current;
+    }
+    return current ? 0 : exit_try_again;
+}
+
+} // namespace
+
+const Command status_command = {
+    .name = "proxymap status",
+    .usage = "[--config <settings file>]",
+    .parameters = {{"config", Parameter::Type::option}},
+    .run = run_status,
+};
+
+} // namespace proxymap
