@@ -75,6 +75,7 @@ std::string format_stored_record(const Record &record);
 bool is_possible_name(std::string_view name);
 
 std::string fold_name(std::string_view name, Key_case key_case); // ASCII only, as Dovecot's %Lu
+bool is_folded(std::string_view name, Key_case key_case);        // folding would change nothing
 
 // Folds the record's name and the backends that it names. parse_record() does so itself.
 void fold_record(Record &record, Key_case key_case);

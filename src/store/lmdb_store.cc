@@ -43,6 +43,7 @@ class Lmdb_store final : public Store {
     Result<Done> check_position(const Lmdb_txn &txn);
 
     const std::string name_ = "lmdb";
+    const std::string_view kept_name_ = kept_name(name_);
     const Table_config config_;
     Loop &loop_;
     Newest_position &newest_;
@@ -89,7 +90,7 @@ void Lmdb_store::answer_all()
 
 std::vector<Answer> Lmdb_store::unavailable(std::size_t count, const std::string &why) const
 {
-    return std::vector<Answer>(count, Answer{Outcome::unavailable, nullptr, why, name_});
+    return std::vector<Answer>(count, Answer{Outcome::unavailable, nullptr, why, kept_name_});
 }
 
 std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
@@ -105,7 +106,7 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
     for (const auto &key : keys) {
         auto found = read_record(*txn, key.kind, key.name, config_.key_case);
         Answer &answer = answers.emplace_back();
-        answer.store = name_;
+        answer.store = kept_name_;
         if (!found) {
             answer.why = found.error().message;
             answer.present = true;
@@ -113,6 +114,7 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
             answer.outcome = Outcome::missing;
         } else {
             answer.outcome = Outcome::found;
+            answer.position = (*found)->position;
             answer.record = std::make_shared<const Record>(std::move(**found));
         }
     }

@@ -28,22 +28,21 @@ std::optional<Marker> read_marker(const std::optional<Memcached_item> &item, boo
 } // namespace
 
 Memcached_session::Memcached_session(const Mirror_config &config)
-    : config_(config), addresses_(config.address.host)
+    : config_(config), memo_(config.key_case), addresses_(config.address.host)
 {
 }
 
 Batch Memcached_session::ask(const std::vector<const Key *> &keys)
 {
-    std::vector<std::string> asked;
-    asked.reserve(keys.size() + 2);
-    asked.push_back(marker_key(config_.name_space));
-    for (const auto *key : keys) {
-        asked.push_back(encode_key(config_.name_space, key->kind, key->name));
+    asked_.resize(keys.size() + 2);
+    asked_.front() = marker_key(config_.name_space);
+    for (std::size_t i = 0; i < keys.size(); i++) {
+        encode_key(config_.name_space, keys[i]->kind, keys[i]->name, &asked_[i + 1]);
     }
-    asked.push_back(asked.front());
+    asked_.back() = asked_.front();
 
     Batch batch;
-    auto items = get(asked);
+    auto items = get(asked_);
     if (!items) {
         batch.failure = items.error().message;
         return batch;
@@ -119,27 +118,24 @@ Result<Done> Memcached_session::connect()
     return error;
 }
 
-Slot Memcached_session::read(const Key &key, const std::string &value) const
+Slot Memcached_session::read(const Key &key, const std::string &value)
 {
-    auto stored = parse_stored_record(value, config_.key_case);
-    if (!stored) {
-        return {nullptr, "its record is not understood: " + stored.error().message};
+    auto record = memo_.read(value, key.kind, key.name);
+    if (!record) {
+        return {nullptr, record.error().message, {}};
     }
-    if (stored->record.kind != key.kind || stored->record.name != key.name) {
-        return {nullptr, "its record is another one's"};
-    }
-    if (stored->seal.empty()) {
+    if (record->seal.empty()) {
         if (config_.require_seal) {
-            return {nullptr, "its record has no seal, and require_seal is set"};
+            return {nullptr, "its record has no seal, and require_seal is set", {}};
         }
     } else if (!config_.seal_keys.empty()) {
         const auto sealed =
-            check_seal(config_.seal_keys, config_.name_space, stored->signed_text, stored->seal);
+            check_seal(config_.seal_keys, config_.name_space, record->signed_text, record->seal);
         if (!sealed) {
-            return {nullptr, "the seal of its record is bad: " + sealed.error().message};
+            return {nullptr, "the seal of its record is bad: " + sealed.error().message, {}};
         }
     }
-    return {std::make_shared<const Record>(std::move(stored->record)), {}};
+    return {std::move(record->content), {}, record->position, key_tag(key)};
 }
 
 } // namespace proxymap

@@ -2,6 +2,7 @@
 // came. Blocks; knows no threads.
 #pragma once
 
+#include "../core/record_memo.h"
 #include "host_addresses.h"
 #include "memcached_batch.h"
 #include "memcached_connection.h"
@@ -27,9 +28,11 @@ class Memcached_session {
 
     Result<Items> get(const std::vector<std::string> &keys);
     Result<Done> connect();
-    Slot read(const Key &key, const std::string &value) const;
+    Slot read(const Key &key, const std::string &value);
 
     const Mirror_config &config_;
+    Record_memo memo_;
+    std::vector<std::string> asked_; // of the last batch: its strings have room for the next one's
     Host_addresses addresses_;
     std::string address_;                              // the one connected to
     std::unique_ptr<Memcached_connection> connection_; // null: none
