@@ -5,6 +5,7 @@
 // MUST: a password is never shown.
 #include "common.h"
 
+#include "core/clock.h"
 #include "core/route.h"
 #include "store/chain.h"
 

@@ -5,11 +5,11 @@
 #include "sources.h"
 
 #include "../core/assigned_here.h"
+#include "../core/clock.h"
 #include "../core/text.h"
 #include "source_family.h"
 
 #include <algorithm>
-#include <ctime>
 #include <optional>
 #include <random>
 #include <utility>
@@ -17,14 +17,6 @@
 namespace proxymap {
 
 namespace {
-
-std::uint64_t monotonic_ms()
-{
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1000U +
-           static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000U;
-}
 
 } // namespace
 

@@ -2,6 +2,7 @@
 // that is answered "no" closes a door (docs/ARCHITECTURE.md lists them).
 #include "passdb_proxymap.h"
 
+#include "../core/clock.h"
 #include "../dovecot/dns.h"
 #include "../dovecot/ioloop.h"
 #include "../dovecot/log.h"
@@ -156,13 +157,13 @@ Block_complaint Passdb_proxymap::check_block(const Block_rules &rules)
 void Passdb_proxymap::verify_plain(const Auth_request &request, const Block_rules &rules,
                                    const char *password, std::uintptr_t answer)
 {
-    begin({request, &rules, password, answer, event_clock_usecs()});
+    begin({request, &rules, password, answer, monotonic_us()});
 }
 
 void Passdb_proxymap::lookup_credentials(const Auth_request &request, const Block_rules &rules,
                                          std::uintptr_t answer)
 {
-    begin({request, &rules, nullptr, answer, event_clock_usecs()});
+    begin({request, &rules, nullptr, answer, monotonic_us()});
 }
 
 void Passdb_proxymap::answer(const Login_request &login, const Decision &decision)
