@@ -81,6 +81,17 @@ Client_state *find_state(const ::client *client)
     return found == adapter->clients.end() ? nullptr : found->second.get();
 }
 
+// As Dovecot passes them around. It points into the fields.
+std::vector<const char *> as_c_array(const Reply_fields &fields)
+{
+    std::vector<const char *> array;
+    array.reserve(fields.size() + 1);
+    for (const std::string &field : fields)
+        array.push_back(field.c_str());
+    array.push_back(nullptr);
+    return array;
+}
+
 const int *find_ssl_extdata_index()
 {
     // In Dovecot's TLS module, which is loaded when it is first needed.
@@ -235,14 +246,21 @@ Backend_handshake *find_handshake(SSL *ssl)
     return nullptr;
 }
 
-// A context of Dovecot's for this policy and these settings, taken over by the policy.
-Result<Done> prepare_context(const master_service_ssl_settings *ssl_set, const std::string &label,
-                             Backend_tls *tls)
+// What Dovecot looks a context for connections to backends up by. In the data stack.
+ssl_iostream_settings client_settings(const master_service_ssl_settings *ssl_set)
 {
     ssl_iostream_settings set;
     master_service_ssl_client_settings_to_iostream_set(ssl_set, pool_datastack_create(), &set);
     set.allow_invalid_cert = TRUE; // as login_proxy_starttls() does, which also clears these two
     set.ca_file = set.ca_dir = nullptr;
+    return set;
+}
+
+// A context of Dovecot's for this policy and these settings, taken over by the policy.
+Result<Done> prepare_context(const master_service_ssl_settings *ssl_set, const std::string &label,
+                             Backend_tls *tls)
+{
+    const ssl_iostream_settings set = client_settings(ssl_set);
     ssl_iostream_context *context = nullptr;
     const char *error = nullptr;
     if (ssl_iostream_client_context_cache_get(&set, &context, &error) < 0)
@@ -343,11 +361,7 @@ void attempt(Client_state *state) noexcept
                 return refuse(state, "TLS policy " + state->login->tls()->policy().name + ": " +
                                          done.error().message);
         }
-        std::vector<const char *> args;
-        args.reserve(fields->size() + 1);
-        for (const std::string &field : *fields)
-            args.push_back(field.c_str());
-        args.push_back(nullptr);
+        std::vector<const char *> args = as_c_array(*fields);
 
         // A source that cannot be bound shows within this call, and Dovecot says so to
         // proxy_failed() only where it would reconnect.
@@ -444,7 +458,7 @@ bool plan_retry(Client_state *state, login_proxy_failure_type type, const char *
         return true;
     }
     if (type == LOGIN_PROXY_FAILURE_TYPE_CONNECT && is_sources_fault(reason) &&
-        state->login->has_another_source(reason))
+        state->login->has_another_source())
         return true;
     // attempt() has asked for a reconnect that Dovecot was told not to make.
     if (state->without_reconnects) {
@@ -562,10 +576,7 @@ void hand_on(Client_state *state, sasl_server_reply reply, const char *data,
         return state->sasl_callback(state->client, reply, data, args);
     // Dovecot would write a debug line for each that it does not know.
     Reply_fields fields = view.stripped();
-    std::vector<const char *> stripped;
-    for (const std::string &field : fields)
-        stripped.push_back(field.c_str());
-    stripped.push_back(nullptr);
+    std::vector<const char *> stripped = as_c_array(fields);
     state->sasl_callback(state->client, reply, data, stripped.data());
     wipe(&fields);
 }
@@ -740,11 +751,7 @@ Result<Done> load_tls_module()
 {
     if (dlsym(RTLD_DEFAULT, "dovecot_ssl_extdata_index") != nullptr)
         return Done{};
-    ssl_iostream_settings set;
-    master_service_ssl_client_settings_to_iostream_set(global_ssl_settings, pool_datastack_create(),
-                                                       &set);
-    set.allow_invalid_cert = TRUE;
-    set.ca_file = set.ca_dir = nullptr;
+    const ssl_iostream_settings set = client_settings(global_ssl_settings);
     ssl_iostream_context *context = nullptr;
     const char *error = nullptr;
     if (ssl_iostream_client_context_cache_get(&set, &context, &error) < 0)

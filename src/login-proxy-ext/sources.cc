@@ -64,12 +64,6 @@ Source_addresses &Sources::addresses_of(Pool &pool)
     return *pool.addresses;
 }
 
-bool Sources::has(std::string_view pool) const
-{
-    return std::any_of(pools_.begin(), pools_.end(),
-                       [pool](const Pool &one) { return one.settings->name == pool; });
-}
-
 std::unique_ptr<Sources::Wait> Sources::wait(std::string_view pool, std::function<void()> callback)
 {
     Pool *const found = find(pool);
