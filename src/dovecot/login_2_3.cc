@@ -23,6 +23,7 @@
 #include <cstring>
 #include <exception>
 #include <unordered_map>
+#include <utility>
 
 #include <dlfcn.h>
 
@@ -730,8 +731,9 @@ const login_client_hooks hooks = {on_client_allocated};
 
 void install_login_plugin(::module *dovecot_module, std::unique_ptr<Login_plugin> plugin)
 {
-    adapter = new Adapter;
-    adapter->plugin = std::move(plugin);
+    auto made = std::make_unique<Adapter>();
+    made->plugin = std::move(plugin);
+    adapter = made.release(); // no destructor for it when the process exits: clients may be left
     login_client_hooks_add(dovecot_module, &hooks);
 }
 
@@ -743,8 +745,7 @@ void remove_login_plugin()
     // Their hooks lead here for as long as there are clients.
     if (!adapter->clients.empty())
         return;
-    delete adapter;
-    adapter = nullptr;
+    const std::unique_ptr<Adapter> gone(std::exchange(adapter, nullptr));
 }
 
 Result<Done> load_tls_module()
