@@ -10,7 +10,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 packages_build="build-essential autoconf automake libtool autoconf-archive pkg-config
   dovecot-dev libmemcached-dev liblmdb-dev libssl-dev"
 packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
-packages_test="libcpputest-dev clang-format python3-pytest
+packages_test="libcpputest-dev clang-format python3-pytest python3-pytest-xdist
   dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
   dovecot-ldap slapd"
 packages_fuzz="clang libclang-rt-dev"
@@ -44,7 +44,8 @@ install_packages() {
 quick="-Og -g1"
 
 # Builds targets in a build folder of its own: build FOLDER "TARGETS" [configure options].
-# Optimized as a user's build is, unless the options say otherwise. Its output is in FOLDER/build.log, and on the screen when it fails.
+# Optimized as a user's build is, unless the options say otherwise. Its output is in
+# FOLDER/build.log, and on the screen when it fails.
 build() {
     local folder=$1 targets=$2 log=$1/build.log
     shift 2
