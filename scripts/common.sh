@@ -10,7 +10,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 packages_build="build-essential autoconf automake libtool autoconf-archive pkg-config
   dovecot-dev libmemcached-dev liblmdb-dev libssl-dev"
 packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
-packages_test="libcpputest-dev clang-format python3-pytest
+packages_test="libcpputest-dev clang-format python3-pytest python3-pytest-xdist
   dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
   dovecot-ldap slapd"
 packages_fuzz="clang libclang-rt-dev"
@@ -39,8 +39,13 @@ install_packages() {
     ) || die "apt-get failed"
 }
 
+# Full debug information costs as much time as the rest of a compilation, and with sanitizers -O1
+# several times that of -Og. This much is enough for a stack trace with lines.
+quick="-Og -g1"
+
 # Builds targets in a build folder of its own: build FOLDER "TARGETS" [configure options].
-# Its output is in FOLDER/build.log, and on the screen when it fails.
+# Optimized as a user's build is, unless the options say otherwise. Its output is in
+# FOLDER/build.log, and on the screen when it fails.
 build() {
     local folder=$1 targets=$2 log=$1/build.log
     shift 2
@@ -49,7 +54,7 @@ build() {
         autoreconf --install >"$log" 2>&1 || { cat "$log" >&2; die "autoreconf failed"; }
     fi
     if [ ! -f "$folder/Makefile" ]; then
-        (cd "$folder" && ../configure --quiet --enable-werror "$@") >"$log" 2>&1 ||
+        (cd "$folder" && ../configure --quiet --enable-werror CXXFLAGS="-O2 -g1" "$@") >"$log" 2>&1 ||
             { tail -n 20 "$log" >&2; die "configure failed in $folder"; }
     fi
     # shellcheck disable=SC2086 # several targets

@@ -144,9 +144,9 @@ struct Cache::Impl {
         return true;
     }
 
-    // The name must be absent. Null record: a proven miss.
-    void add(Kind kind, std::string_view name, const Record *record, std::uint64_t now,
-             bool is_protected)
+    // The name must be absent. Null record: a proven miss. Returns what is held, if it is a record.
+    const Payload *add(Kind kind, std::string_view name, const Record *record, std::uint64_t now,
+                       bool is_protected)
     {
         // Taken first: making room must not let go what is about to be shared.
         Payload *payload = record != nullptr ? payloads.share(kind, *record) : nullptr;
@@ -160,12 +160,13 @@ struct Cache::Impl {
                 stamp(entries[entries.add(kind, name, payload, is_protected)], now);
                 if (payload != nullptr && is_protected)
                     payloads.protect(payload);
-                return;
+                return payload;
             }
         } catch (const std::bad_alloc &) {
             // Not held, then.
         }
         payloads.release(payload);
+        return nullptr;
     }
 
     static void stamp(Entry &entry, std::uint64_t now)
@@ -174,7 +175,7 @@ struct Cache::Impl {
         entry.was_asked = false;
     }
 
-    void put(Kind kind, std::string_view name, const Record *record, std::uint64_t now)
+    const Payload *put(Kind kind, std::string_view name, const Record *record, std::uint64_t now)
     {
         const Entry_id id = entries.find(kind, name);
         bool is_protected = false;
@@ -184,13 +185,14 @@ struct Cache::Impl {
             if (same_part &&
                 (record == nullptr || entry.payload->record.fields == record->fields)) {
                 stamp(entry, now);
-                return;
+                return entry.payload;
             }
             is_protected = same_part && entry.is_protected;
             remove(id);
         }
-        if (name.size() <= max_name_bytes)
-            add(kind, name, record, now, is_protected);
+        if (name.size() > max_name_bytes)
+            return nullptr;
+        return add(kind, name, record, now, is_protected);
     }
 
     Age age_of(Entry &entry, std::uint64_t age_ms, std::uint64_t now) const
@@ -224,7 +226,8 @@ struct Cache::Impl {
         *hit_r = {.outcome = found ? Outcome::found : Outcome::missing,
                   .record = found ? &entry.payload->record : nullptr,
                   .age = age,
-                  .age_ms = age_ms};
+                  .age_ms = age_ms,
+                  .content = found ? entry.payload->content : 0};
         use(id);
         return true;
     }
@@ -262,12 +265,15 @@ bool Cache::find(Kind kind, std::string_view name, std::uint64_t now, Cache_hit 
     return usable;
 }
 
-void Cache::put_found(Kind kind, std::string_view name, const Record_ref &record, std::uint64_t now)
+std::uint64_t Cache::put_found(Kind kind, std::string_view name, const Record_ref &record,
+                               std::uint64_t now)
 {
-    if (record == nullptr) // a bug of the caller, but not one that becomes "unknown user"
+    if (record == nullptr) { // a bug of the caller, but not one that becomes "unknown user"
         drop(kind, name);
-    else
-        impl_->put(kind, name, record.get(), now);
+        return 0;
+    }
+    const Payload *held = impl_->put(kind, name, record.get(), now);
+    return held != nullptr ? held->content : 0;
 }
 
 void Cache::put_missing(Kind kind, std::string_view name, std::uint64_t now)

@@ -38,6 +38,7 @@ struct Cache_hit {
     const Record *record; // found: valid until the next call that is not find()
     Age age;
     std::uint64_t age_ms;
+    std::uint64_t content; // found: as in Known
 };
 
 struct Cache_stats {
@@ -65,7 +66,9 @@ class Cache {
     bool find(Kind kind, std::string_view name, std::uint64_t now, Cache_hit *hit_r);
     // Puts replace what was held, found or missing. What cannot be held (no room, a name over
     // max_name_bytes, no memory) is not, and neither is what was there before.
-    void put_found(Kind kind, std::string_view name, const Record_ref &record, std::uint64_t now);
+    // put_found() returns the content's number as in Known, 0 when it is not held.
+    std::uint64_t put_found(Kind kind, std::string_view name, const Record_ref &record,
+                            std::uint64_t now);
     void put_missing(Kind kind, std::string_view name, std::uint64_t now);
     void drop(Kind kind, std::string_view name); // gone: not even stale
     void clear();                                // all gone; hits, misses, evictions count on

@@ -69,7 +69,8 @@ Payload *Payloads::add(Kind kind, const Record &record)
         Payload{.record = {.kind = kind, .name = {}, .fields = record.fields, .position = {}},
                 .bytes = cost(record),
                 .hash = hash_of(kind, record),
-                .users = 1});
+                .users = 1,
+                .content = ++last_content_});
     index_.insert(payload.get());
     used_bytes_ += payload->bytes;
     return payload.release(); // to its users

@@ -18,6 +18,7 @@ struct Payload {
     std::uint32_t hash = 0;
     std::uint32_t users = 0;           // entries that point here
     std::uint32_t protected_users = 0; // those of them that are protected
+    std::uint64_t content = 0;         // its number, which no other payload ever had
 };
 
 class Payloads {
@@ -64,6 +65,7 @@ class Payloads {
     Index index_;
     std::uint64_t used_bytes_ = 0;
     std::uint64_t protected_bytes_ = 0;
+    std::uint64_t last_content_ = 0;
 };
 
 } // namespace proxymap

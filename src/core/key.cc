@@ -54,7 +54,14 @@ void append_hash(std::string &out, std::string_view name)
 std::string encode_key(std::string_view name_space, Kind kind, std::string_view name)
 {
     std::string key;
-    key.reserve(max_key_bytes);
+    encode_key(name_space, kind, name, &key);
+    return key;
+}
+
+void encode_key(std::string_view name_space, Kind kind, std::string_view name, std::string *key_r)
+{
+    std::string &key = *key_r;
+    key.clear();
     if (!name_space.empty()) {
         append_encoded(key, name_space);
         key += ':';
@@ -70,7 +77,6 @@ std::string encode_key(std::string_view name_space, Kind kind, std::string_view 
         key.resize(start);
         append_hash(key, name);
     }
-    return key;
 }
 
 std::string marker_key(std::string_view name_space)

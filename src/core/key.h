@@ -16,6 +16,8 @@ inline constexpr std::size_t max_key_bytes = 200;
 // `<namespace>:<kind>:#<sha-256 of the name, hex>`. The name must be folded already.
 // The key is at most max_key_bytes and never empty.
 std::string encode_key(std::string_view name_space, Kind kind, std::string_view name);
+// The same, in place of what the string held.
+void encode_key(std::string_view name_space, Kind kind, std::string_view name, std::string *key_r);
 
 // `<namespace>:marker`.
 std::string marker_key(std::string_view name_space);

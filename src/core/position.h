@@ -17,6 +17,8 @@ struct Position {
 
     bool operator==(const Position &) const = default;
     bool known() const { return table != 0; }
+    // A table that was created, and never written to, is at sequence 0: it proves nothing.
+    bool written() const { return sequence != 0; }
     // Only for positions of one table.
     bool older_than(const Position &other) const
     {

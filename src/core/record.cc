@@ -113,6 +113,12 @@ bool is_possible_name(std::string_view name)
            std::none_of(name.begin(), name.end(), is_control);
 }
 
+bool is_folded(std::string_view name, Key_case key_case)
+{
+    return key_case == Key_case::keep ||
+           std::none_of(name.begin(), name.end(), [](char c) { return to_lower(c) != c; });
+}
+
 std::string fold_name(std::string_view name, Key_case key_case)
 {
     std::string folded(name);

@@ -64,8 +64,8 @@ struct Stored_record {
 };
 Result<Stored_record> parse_stored_record(std::string_view text, Key_case key_case);
 
-// Kind and name alone, `user john`, as a journal names a record. Exactly what format_record() writes
-// of a record without fields; the name must be folded already.
+// Kind and name alone, `user john`, as a journal names a record. Exactly what format_record()
+// writes of a record without fields; the name must be folded already.
 Result<Record> parse_record_name(std::string_view text);
 
 // The canonical text: fields in the order of the record, quoted where needed. Exactly what
@@ -79,6 +79,7 @@ std::string format_stored_record(const Record &record);
 bool is_possible_name(std::string_view name);
 
 std::string fold_name(std::string_view name, Key_case key_case); // ASCII only, as Dovecot's %Lu
+bool is_folded(std::string_view name, Key_case key_case);        // folding would change nothing
 
 // Folds the record's name and the backends that it names. parse_record() does so itself.
 void fold_record(Record &record, Key_case key_case);

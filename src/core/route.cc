@@ -8,6 +8,7 @@
 
 #include "expand.h"
 #include "route_fields.h"
+#include "route_memo.h"
 
 #include <array>
 #include <utility>
@@ -31,8 +32,8 @@ State state_of(const Record &backend, Service service)
 class Resolver {
   public:
     Resolver(const Login &login, View &view, const Settings &settings,
-             const Credentials &credentials, Resolution *resolution)
-        : login_(login), view_(view), settings_(settings), credentials_(credentials),
+             const Credentials &credentials, Route_memo *memo, Resolution *resolution)
+        : login_(login), view_(view), settings_(settings), credentials_(credentials), memo_(memo),
           resolution_(*resolution)
     {
     }
@@ -52,21 +53,51 @@ class Resolver {
             if (!backend)
                 return;
         }
-        Result<Done> done =
-            fill_route(login_, record, backend, settings_, credentials_, &resolution_.route);
-        if (!done)
-            return unavailable(done.error().message);
-        resolution_.route.stale = stale_;
+        if (const Result<Done> made = make_route(record, backend); !made)
+            return unavailable(made.error().message);
+        resolution_.kind = record->kind;
+        resolution_.stale = stale_;
         decide(Outcome::found);
     }
 
   private:
+    // A name as records have it. Nearly every one has that form already, and is not copied.
+    struct Folded {
+        std::string_view name;
+        std::string place; // of the name, where it is another than was given
+    };
+
+    void fold(std::string_view name, Folded *folded_r) const
+    {
+        folded_r->name = name;
+        if (is_folded(name, settings_.key_case))
+            return;
+        folded_r->place = fold_name(name, settings_.key_case);
+        folded_r->name = folded_r->place;
+    }
+
     void decide(Outcome outcome)
     {
         resolution_.state = Resolution::State::decided;
         resolution_.outcome = outcome;
-        if (outcome != Outcome::found)
-            resolution_.route = {};
+    }
+
+    Result<Done> make_route(const Named_record &record, const Named_record &backend)
+    {
+        const Route_memo::Key key{record_content_, backend_content_, login_.service, backend.name};
+        if (memo_ != nullptr)
+            resolution_.route = memo_->find(key);
+        if (resolution_.route != nullptr)
+            return Done{};
+        auto route = std::make_shared<Route>();
+        Result<Done> filled =
+            fill_route(login_, record, backend, settings_, credentials_, route.get());
+        if (!filled)
+            return filled;
+        resolution_.route = std::move(route);
+        if (memo_ != nullptr)
+            memo_->put(key, resolution_.route);
+        return filled;
     }
 
     void unavailable(std::string why)
@@ -78,14 +109,14 @@ class Resolver {
     // The most specific record, or none: decided, or more is needed.
     Named_record find_record()
     {
-        user_ = fold_name(login_.user, settings_.key_case);
+        fold(login_.user, &user_);
         struct Candidate {
             Kind kind;
             std::string_view name;
         };
         const std::array<Candidate, 3> candidates = {{
-            {Kind::user, user_},
-            {Kind::domain, domain_of(user_)},
+            {Kind::user, user_.name},
+            {Kind::domain, domain_of(user_.name)},
             {Kind::default_route, "*"},
         }};
         Named_record record;
@@ -105,6 +136,7 @@ class Resolver {
             // Found or unavailable, this decides, once all before it are known; what comes after
             // does not matter, and is not asked for.
             record = {name, checked_record(*known, kind, name, &why)};
+            record_content_ = known->content;
             decisive = true;
             break;
         }
@@ -116,7 +148,7 @@ class Resolver {
             unavailable(std::move(why));
         else if (stale_)
             // MUST: "unknown user" bounces mail. In an outage a miss of before proves nothing.
-            unavailable("no record for user " + user_ +
+            unavailable("no record for user " + std::string(user_.name) +
                         " was there before, and whether one is now cannot be asked");
         else
             decide(Outcome::missing);
@@ -146,25 +178,26 @@ class Resolver {
 
     // None: decided, or more is needed. who() begins the sentence, should there be one: this is the
     // path of every login, and strings are the most of its cost.
-    // The name stays in `name`.
     template <typename Who>
-    Named_record find_backend(const std::string &named, std::string &name, Who who)
+    Named_record find_backend(const std::string &named, Folded *folded, Who who)
     {
-        name = fold_name(named, settings_.key_case);
+        fold(named, folded);
+        const std::string_view name = folded->name;
         const Known *known = view_.find(Kind::backend, name);
         if (known == nullptr) {
-            resolution_.needed.push_back({Kind::backend, name});
+            resolution_.needed.push_back({Kind::backend, std::string(name)});
             return {};
         }
         stale_ |= known->stale;
         if (known->outcome == Outcome::missing) {
-            unavailable(who() + " " + name + ", which is absent");
+            unavailable(who() + " " + std::string(name) + ", which is absent");
             return {};
         }
         std::string why;
         const Record *backend = checked_record(*known, Kind::backend, name, &why);
+        backend_content_ = known->content;
         if (backend == nullptr)
-            unavailable(who() + " " + name + ", but " + why);
+            unavailable(who() + " " + std::string(name) + ", but " + why);
         return {name, backend};
     }
 
@@ -176,20 +209,20 @@ class Resolver {
             return "record " + record_label(record->kind, record.name);
         };
         const Named_record backend =
-            find_backend(named, backend_name_, [&label] { return label() + " names backend"; });
+            find_backend(named, &backend_name_, [&label] { return label() + " names backend"; });
         if (!backend)
             return {};
         switch (state_of(*backend.record, login_.service)) {
         case State::up:
             return backend;
         case State::hold:
-            unavailable("backend " + backend_name_ + " of " + label() + " is on hold");
+            unavailable("backend " + std::string(backend.name) + " of " + label() + " is on hold");
             return {};
         case State::replaced:
             break;
         }
         const auto down = [&] {
-            return "backend " + backend_name_ + " of " + label() + " is " +
+            return "backend " + std::string(backend.name) + " of " + label() + " is " +
                    *backend->find(Field_id::state, login_.service);
         };
         const std::string *other = backend->find(Field_id::failover, login_.service);
@@ -198,9 +231,10 @@ class Resolver {
             return {};
         }
         const Named_record failover = find_backend(
-            *other, failover_name_, [&down] { return down() + " and names failover"; });
+            *other, &failover_name_, [&down] { return down() + " and names failover"; });
         if (failover && state_of(*failover.record, login_.service) != State::up) {
-            unavailable(down() + ", and its failover " + failover_name_ + " is not up either");
+            unavailable(down() + ", and its failover " + std::string(failover.name) +
+                        " is not up either");
             return {};
         }
         return failover;
@@ -210,9 +244,11 @@ class Resolver {
     View &view_;
     const Settings &settings_;
     const Credentials &credentials_;
+    Route_memo *memo_; // or null
     Resolution &resolution_;
-    std::string user_, backend_name_, failover_name_; // folded
-    bool stale_ = false;                              // any record or miss that was used
+    Folded user_, backend_name_, failover_name_;
+    bool stale_ = false; // any record or miss that was used
+    std::uint64_t record_content_ = 0, backend_content_ = 0;
 };
 
 } // namespace
@@ -234,14 +270,27 @@ Resolution resolve(const Login &login, View &view, const Settings &settings,
                    const Credentials &credentials)
 {
     Resolution resolution;
-    resolve(login, view, settings, credentials, &resolution);
+    resolve(login, view, settings, credentials, nullptr, &resolution);
     return resolution;
 }
 
 void resolve(const Login &login, View &view, const Settings &settings,
-             const Credentials &credentials, Resolution *resolution_r)
+             const Credentials &credentials, Route_memo *memo, Resolution *resolution_r)
 {
-    Resolver(login, view, settings, credentials, resolution_r).run();
+    Resolver(login, view, settings, credentials, memo, resolution_r).run();
+}
+
+std::string deciding_record(const Login &login, const Resolution &resolution, Key_case key_case)
+{
+    const std::string user = fold_name(login.user, key_case);
+    switch (resolution.kind) {
+    case Kind::user:
+        return record_label(resolution.kind, user);
+    case Kind::domain:
+        return record_label(resolution.kind, domain_of(user));
+    default:
+        return record_label(resolution.kind, "*");
+    }
 }
 
 } // namespace proxymap

@@ -8,12 +8,16 @@
 #include "record.h"
 #include "settings.h"
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace proxymap {
+
+class Route_memo;
 
 // The SASL mechanism that a route with a TLS policy names. It does not exist: a login process
 // without login_proxy_ext fails such a login before any password leaves it.
@@ -35,6 +39,8 @@ struct Known {
     const Record *record = nullptr; // found: valid while the resolving call runs
     bool stale = false;
     std::string why; // unavailable: the reason, for the log
+    // found: records with the same number, if it is not 0, have the same kind and fields.
+    std::uint64_t content = 0;
 };
 
 // What the resolver may look at: cache and the answers of this login's lookups.
@@ -65,17 +71,18 @@ struct Route {
     bool bearer_mech = false;
     std::string bearer_mech_name;
     std::string source_pool; // LMTP: the pool that source_ip is chosen from; "" for none
-    std::string record;      // "user john": which record decided
     std::string backend;     // its backend record, "" when it names a host itself
-    bool stale = false;      // any part of it
+    bool personal = false;   // something in it is made of the login's name
 };
 
 struct Resolution {
     enum class State : std::uint8_t { decided, need_more } state = State::need_more;
     Outcome outcome = Outcome::unavailable;
-    Route route;             // found
-    std::string why;         // unavailable: one sentence for the log
-    std::vector<Key> needed; // need_more: ask for these in one request
+    std::shared_ptr<const Route> route; // found
+    Kind kind = Kind::user;             // found: of the record that decided
+    bool stale = false;                 // found: any record that was used
+    std::string why;                    // unavailable: one sentence for the log
+    std::vector<Key> needed;            // need_more: ask for these in one request
 };
 
 // Decided after at most three rounds: user/domain/default, backend, failover backend. Where any
@@ -83,8 +90,12 @@ struct Resolution {
 // "unknown user".
 Resolution resolve(const Login &login, View &view, const Settings &settings,
                    const Credentials &credentials);
-// The same, into a Resolution that is new.
+// The same, into a Resolution that is new; finds routes in the memo and puts them there. The memo
+// belongs to these very settings and credentials.
 void resolve(const Login &login, View &view, const Settings &settings,
-             const Credentials &credentials, Resolution *resolution_r);
+             const Credentials &credentials, Route_memo *memo, Resolution *resolution_r);
+
+// The record that decided a login that was found: "user john".
+std::string deciding_record(const Login &login, const Resolution &resolution, Key_case key_case);
 
 } // namespace proxymap

@@ -152,6 +152,12 @@ class Filler {
         route_.fields.emplace_back(name, value);
     }
 
+    Result<std::string> expanded_for_login(const std::string &value)
+    {
+        route_.personal = route_.personal || value.find('%') != std::string::npos;
+        return expand(value, login_);
+    }
+
     // MUST: whoever can write to the map must not gain what its admin did not hand over: to
     // rename users, to open networks, to set passwords.
     Result<Done> check_permissions()
@@ -214,7 +220,7 @@ class Filler {
         const Merged_field &destuser = merged_[Field_id::destuser];
         if (!destuser)
             return Done{};
-        Result<std::string> expanded = expand(destuser.value(), login_);
+        Result<std::string> expanded = expanded_for_login(destuser.value());
         if (!expanded)
             return refuse("has a destuser that " + expanded.error().message);
         // MUST: Dovecot takes an empty destuser for the login name, another mailbox than meant.
@@ -354,7 +360,7 @@ class Filler {
                 if (family.field->id != id)
                     continue;
                 const std::string name = std::string(to_string(id)) + family.field->suffix;
-                Result<std::string> expanded = expand(family.value(), login_);
+                Result<std::string> expanded = expanded_for_login(family.value());
                 if (!expanded)
                     return refuse("has a " + name + " that " + expanded.error().message);
                 add(name, *expanded);
@@ -448,7 +454,6 @@ std::string record_label(Kind kind, std::string_view name)
 Result<Done> fill_route(const Login &login, const Named_record &record, const Named_record &backend,
                         const Settings &settings, const Credentials &credentials, Route *route_r)
 {
-    route_r->record = record_label(record->kind, record.name);
     return Filler(login, record, backend, settings, credentials, route_r).fill();
 }
 

@@ -5,6 +5,7 @@
 // MUST: a password is never shown.
 #include "common.h"
 
+#include "core/clock.h"
 #include "core/route.h"
 #include "store/chain.h"
 
@@ -26,13 +27,13 @@ std::string key_text(const Key &key)
     return std::string(to_string(key.kind)) + " " + key.name;
 }
 
-std::string show_fields(Record record)
+std::string show_fields(Record record, const Position &position)
 {
     for (Record_field &field : record.fields) {
         if (is_secret(field.id))
             field.value = hidden;
     }
-    return format_fields(record) + " (position " + format_position(record.position) + ")";
+    return format_fields(record) + " (position " + format_position(position) + ")";
 }
 
 // A row each: what was asked, what was decided, what Dovecot is told.
@@ -41,7 +42,7 @@ class Steps {
     void asked(const Key &key, const Answer &answer)
     {
         rows_.add({"asked", key_text(key), answer.store, to_string(answer.outcome),
-                   answer.record ? show_fields(*answer.record) : answer.why});
+                   answer.record ? show_fields(*answer.record, answer.position) : answer.why});
     }
     void decided(std::string_view what, Outcome outcome, std::string_view why)
     {
@@ -141,14 +142,15 @@ Resolution look_up(const Login &login, const Configuration &configuration, Steps
     }
 }
 
-std::string why_it_won(const Route &route)
+std::string why_it_won(const Resolution &resolution)
 {
     std::string why = "the user's own record";
-    if (route.record.starts_with(to_string(Kind::domain)))
+    if (resolution.kind == Kind::domain)
         why = "there is no record of the user";
-    else if (route.record.starts_with(to_string(Kind::default_route)))
+    else if (resolution.kind == Kind::default_route)
         why = "there is no record of the user or of a domain";
-    return route.backend.empty() ? why : why + "; backend " + route.backend;
+    const std::string &backend = resolution.route->backend;
+    return backend.empty() ? why : why + "; backend " + backend;
 }
 
 std::string what_a_miss_means(Service service, const Settings &settings)
@@ -162,10 +164,11 @@ int show(const Resolution &resolution, const Login &login, const Settings &setti
 {
     switch (resolution.outcome) {
     case Outcome::found:
-        steps.decided(resolution.route.record, Outcome::found, why_it_won(resolution.route));
-        for (const auto &[name, value] : resolution.route.fields)
+        steps.decided(deciding_record(login, resolution, settings.key_case), Outcome::found,
+                      why_it_won(resolution));
+        for (const auto &[name, value] : resolution.route->fields)
             steps.told(name, name == to_string(Field_id::pass) ? hidden : std::string_view(value));
-        if (resolution.route.has_password)
+        if (resolution.route->has_password)
             steps.told(to_string(Field_id::password), hidden);
         return 0;
     case Outcome::missing:

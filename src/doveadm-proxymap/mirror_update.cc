@@ -453,6 +453,11 @@ Result<std::vector<Mirror_report>> update_mirrors(const Configuration &configura
 {
     const auto &settings = configuration.settings;
     const auto now = table.position();
+    // An empty map would be in force there, and everybody unknown.
+    if (!now.written())
+        return Error{settings.table +
+                     ": the table was created, but nothing was ever written to it: "
+                     "no mirror is touched"};
     std::vector<Mirror_report> reports;
     std::vector<Mirror_note> finished;
     for (const auto &address : settings.stores) {

@@ -1,6 +1,7 @@
 // Dovecot's log and events, for C++ strings; see log.h.
 #include "log.h"
 
+#include "../core/clock.h"
 #include "dovecot.h"
 
 extern "C" {
@@ -69,14 +70,6 @@ void log_debug(event *event, const std::string &text)
     e_debug(event, "%s", text.c_str());
 }
 
-std::uint64_t event_clock_usecs()
-{
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000U +
-           static_cast<std::uint64_t>(now.tv_nsec) / 1000U;
-}
-
 bool events_wanted(event *parent)
 {
     return filters_anything(event_get_global_debug_send_filter()) || event_want_debug(parent);
@@ -84,7 +77,7 @@ bool events_wanted(event *parent)
 
 void emit_lookup_finished(event *parent, const Lookup_finished &what)
 {
-    std::uint64_t usecs = event_clock_usecs() - what.started_usecs;
+    std::uint64_t usecs = monotonic_us() - what.started_usecs;
     event_passthrough *passthrough = event_create_passthrough(parent);
     passthrough->set_name("proxymap_lookup_finished");
     passthrough->add_category(&category_proxymap);

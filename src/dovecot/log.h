@@ -21,12 +21,11 @@ void log_debug(event *event, const std::string &text);
 // The event `proxymap_lookup_finished` under the category `proxymap`: for metric { } blocks and
 // OpenMetrics. Costs nothing but a pointer check while nobody listens.
 struct Lookup_finished {
-    std::string_view store;   // which store answered, "cache" for none
-    std::string_view outcome; // found missing unavailable
-    std::string_view cache;   // hit stale miss
-    std::uint64_t started_usecs;
+    std::string_view store;      // which store answered, "cache" for none
+    std::string_view outcome;    // found missing unavailable
+    std::string_view cache;      // hit stale miss
+    std::uint64_t started_usecs; // monotonic_us()
 };
-std::uint64_t event_clock_usecs(); // for started_usecs; CLOCK_MONOTONIC
 bool events_wanted(event *parent);
 void emit_lookup_finished(event *parent, const Lookup_finished &what);
 

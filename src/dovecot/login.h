@@ -29,7 +29,7 @@ class Proxied_login {
     // the log this sentence.
     virtual Result<Reply_fields> next_fields() = 0;
     // The connection could not be made from its source address. True: next_fields() has another.
-    virtual bool has_another_source(std::string_view why) = 0;
+    virtual bool has_another_source() = 0;
 
     // Null: no policy, TLS is Dovecot's own business. Owned by the plugin.
     virtual Backend_tls *tls() const = 0;

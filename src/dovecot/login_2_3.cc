@@ -23,6 +23,7 @@
 #include <cstring>
 #include <exception>
 #include <unordered_map>
+#include <utility>
 
 #include <dlfcn.h>
 
@@ -79,6 +80,17 @@ Client_state *find_state(const ::client *client)
 {
     auto found = adapter->clients.find(client);
     return found == adapter->clients.end() ? nullptr : found->second.get();
+}
+
+// As Dovecot passes them around. It points into the fields.
+std::vector<const char *> as_c_array(const Reply_fields &fields)
+{
+    std::vector<const char *> array;
+    array.reserve(fields.size() + 1);
+    for (const std::string &field : fields)
+        array.push_back(field.c_str());
+    array.push_back(nullptr);
+    return array;
 }
 
 const int *find_ssl_extdata_index()
@@ -235,14 +247,21 @@ Backend_handshake *find_handshake(SSL *ssl)
     return nullptr;
 }
 
-// A context of Dovecot's for this policy and these settings, taken over by the policy.
-Result<Done> prepare_context(const master_service_ssl_settings *ssl_set, const std::string &label,
-                             Backend_tls *tls)
+// What Dovecot looks a context for connections to backends up by. In the data stack.
+ssl_iostream_settings client_settings(const master_service_ssl_settings *ssl_set)
 {
     ssl_iostream_settings set;
     master_service_ssl_client_settings_to_iostream_set(ssl_set, pool_datastack_create(), &set);
     set.allow_invalid_cert = TRUE; // as login_proxy_starttls() does, which also clears these two
     set.ca_file = set.ca_dir = nullptr;
+    return set;
+}
+
+// A context of Dovecot's for this policy and these settings, taken over by the policy.
+Result<Done> prepare_context(const master_service_ssl_settings *ssl_set, const std::string &label,
+                             Backend_tls *tls)
+{
+    const ssl_iostream_settings set = client_settings(ssl_set);
     ssl_iostream_context *context = nullptr;
     const char *error = nullptr;
     if (ssl_iostream_client_context_cache_get(&set, &context, &error) < 0)
@@ -343,11 +362,7 @@ void attempt(Client_state *state) noexcept
                 return refuse(state, "TLS policy " + state->login->tls()->policy().name + ": " +
                                          done.error().message);
         }
-        std::vector<const char *> args;
-        args.reserve(fields->size() + 1);
-        for (const std::string &field : *fields)
-            args.push_back(field.c_str());
-        args.push_back(nullptr);
+        std::vector<const char *> args = as_c_array(*fields);
 
         // A source that cannot be bound shows within this call, and Dovecot says so to
         // proxy_failed() only where it would reconnect.
@@ -444,7 +459,7 @@ bool plan_retry(Client_state *state, login_proxy_failure_type type, const char *
         return true;
     }
     if (type == LOGIN_PROXY_FAILURE_TYPE_CONNECT && is_sources_fault(reason) &&
-        state->login->has_another_source(reason))
+        state->login->has_another_source())
         return true;
     // attempt() has asked for a reconnect that Dovecot was told not to make.
     if (state->without_reconnects) {
@@ -562,10 +577,7 @@ void hand_on(Client_state *state, sasl_server_reply reply, const char *data,
         return state->sasl_callback(state->client, reply, data, args);
     // Dovecot would write a debug line for each that it does not know.
     Reply_fields fields = view.stripped();
-    std::vector<const char *> stripped;
-    for (const std::string &field : fields)
-        stripped.push_back(field.c_str());
-    stripped.push_back(nullptr);
+    std::vector<const char *> stripped = as_c_array(fields);
     state->sasl_callback(state->client, reply, data, stripped.data());
     wipe(&fields);
 }
@@ -719,8 +731,9 @@ const login_client_hooks hooks = {on_client_allocated};
 
 void install_login_plugin(::module *dovecot_module, std::unique_ptr<Login_plugin> plugin)
 {
-    adapter = new Adapter;
-    adapter->plugin = std::move(plugin);
+    auto made = std::make_unique<Adapter>();
+    made->plugin = std::move(plugin);
+    adapter = made.release(); // no destructor for it when the process exits: clients may be left
     login_client_hooks_add(dovecot_module, &hooks);
 }
 
@@ -732,19 +745,14 @@ void remove_login_plugin()
     // Their hooks lead here for as long as there are clients.
     if (!adapter->clients.empty())
         return;
-    delete adapter;
-    adapter = nullptr;
+    const std::unique_ptr<Adapter> gone(std::exchange(adapter, nullptr));
 }
 
 Result<Done> load_tls_module()
 {
     if (dlsym(RTLD_DEFAULT, "dovecot_ssl_extdata_index") != nullptr)
         return Done{};
-    ssl_iostream_settings set;
-    master_service_ssl_client_settings_to_iostream_set(global_ssl_settings, pool_datastack_create(),
-                                                       &set);
-    set.allow_invalid_cert = TRUE;
-    set.ca_file = set.ca_dir = nullptr;
+    const ssl_iostream_settings set = client_settings(global_ssl_settings);
     ssl_iostream_context *context = nullptr;
     const char *error = nullptr;
     if (ssl_iostream_client_context_cache_get(&set, &context, &error) < 0)

@@ -121,7 +121,7 @@ class Request_hold {
   public:
     explicit Request_hold(const Auth_request &request);
     ~Request_hold();
-    Request_hold(const Request_hold &) = delete;
+    Request_hold(const Request_hold &other);
     Request_hold &operator=(const Request_hold &) = delete;
 
   private:

@@ -474,6 +474,11 @@ Request_hold::Request_hold(const Auth_request &request) : request_(request.get()
     auth_request_ref(request_);
 }
 
+Request_hold::Request_hold(const Request_hold &other) : request_(other.request_)
+{
+    auth_request_ref(request_);
+}
+
 Request_hold::~Request_hold()
 {
     auth_request_unref(&request_);

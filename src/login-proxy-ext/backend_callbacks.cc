@@ -1,6 +1,7 @@
 // The callbacks that put a policy in force, in the order in which OpenSSL calls them.
 //
 // MUST: every callback that cannot find what it needs says no, and no exception leaves one.
+#include "../core/clock.h"
 #include "backend_tls_impl.h"
 #include "certificate_check.h"
 #include "handshake_failure.h"
@@ -45,14 +46,6 @@ bool shows_certificate(const SSL_CIPHER *cipher)
 }
 
 } // namespace
-
-std::uint64_t monotonic_us()
-{
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
-           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
-}
 
 Connection *connection_of(const SSL *ssl)
 {

@@ -4,6 +4,7 @@
 // MUST: a context refuses everything from the first moment until all is in place.
 #include "backend_tls.h"
 
+#include "../core/clock.h"
 #include "backend_tls_impl.h"
 #include "handshake_failure.h"
 

@@ -16,9 +16,6 @@
 
 namespace proxymap {
 
-// CLOCK_MONOTONIC
-std::uint64_t monotonic_us();
-
 // What hangs on an SSL, and goes with it. The Backend_handshake may go earlier; tickets of TLS 1.3
 // come after the handshake.
 struct Connection {

@@ -65,7 +65,7 @@ class Sent_on : public Proxied_login {
         return reply_.rewritten(tls_ != nullptr, source);
     }
 
-    bool has_another_source(std::string_view) override
+    bool has_another_source() override
     {
         const std::optional<Ip> backend = reply_.address();
         if (pool_.empty() || !backend)

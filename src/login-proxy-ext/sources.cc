@@ -5,11 +5,11 @@
 #include "sources.h"
 
 #include "../core/assigned_here.h"
+#include "../core/clock.h"
 #include "../core/text.h"
 #include "source_family.h"
 
 #include <algorithm>
-#include <ctime>
 #include <optional>
 #include <random>
 #include <utility>
@@ -17,14 +17,6 @@
 namespace proxymap {
 
 namespace {
-
-std::uint64_t monotonic_ms()
-{
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1000U +
-           static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000U;
-}
 
 } // namespace
 
@@ -70,12 +62,6 @@ Source_addresses &Sources::addresses_of(Pool &pool)
             Source_addresses::Surroundings{surroundings_.resolver, surroundings_.is_assigned,
                                            surroundings_.now, surroundings_.warn});
     return *pool.addresses;
-}
-
-bool Sources::has(std::string_view pool) const
-{
-    return std::any_of(pools_.begin(), pools_.end(),
-                       [pool](const Pool &one) { return one.settings->name == pool; });
 }
 
 std::unique_ptr<Sources::Wait> Sources::wait(std::string_view pool, std::function<void()> callback)

@@ -62,8 +62,6 @@ class Sources {
     Sources(const Sources &) = delete;
     Sources &operator=(const Sources &) = delete;
 
-    bool has(std::string_view pool) const;
-
     // Begins the look-ups of the pool that are due. Nothing: take() can be called now, as it always
     // can for a pool of written-out addresses. Else its names were never looked up in this process,
     // or so long ago that they should not be used, and the callback comes once, from the event

@@ -5,10 +5,11 @@
 // after a check of their range.
 #include "usage_ledger.h"
 
+#include "../core/clock.h"
+
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <ctime>
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -23,14 +24,6 @@ constexpr std::uint64_t sweep_budget = 200'000;    // ns
 constexpr std::uint64_t forced_budget = 1'000'000; // ns, when no row is free
 constexpr std::uint64_t retry_interval = 1000;     // ms
 constexpr int max_lock_tries = 32;                 // for rows that look free and are not
-
-std::uint64_t monotonic_ns()
-{
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-           static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 // Only to spread processes over the rows.
 std::uint64_t any_number()

@@ -2,6 +2,7 @@
 // that is answered "no" closes a door (docs/ARCHITECTURE.md lists them).
 #include "passdb_proxymap.h"
 
+#include "../core/clock.h"
 #include "../dovecot/dns.h"
 #include "../dovecot/ioloop.h"
 #include "../dovecot/log.h"
@@ -156,13 +157,13 @@ Block_complaint Passdb_proxymap::check_block(const Block_rules &rules)
 void Passdb_proxymap::verify_plain(const Auth_request &request, const Block_rules &rules,
                                    const char *password, std::uintptr_t answer)
 {
-    begin({request, &rules, password, answer, event_clock_usecs()});
+    begin({request, &rules, password, answer, monotonic_us()});
 }
 
 void Passdb_proxymap::lookup_credentials(const Auth_request &request, const Block_rules &rules,
                                          std::uintptr_t answer)
 {
-    begin({request, &rules, nullptr, answer, event_clock_usecs()});
+    begin({request, &rules, nullptr, answer, monotonic_us()});
 }
 
 void Passdb_proxymap::answer(const Login_request &login, const Decision &decision)
@@ -232,9 +233,10 @@ void Passdb_proxymap::begin(const Login_request &login)
     Lookup_result result;
     if (lookups_->from_cache(who, &result))
         return finish(login, result);
-    auto hold = std::make_shared<Request_hold>(request);
     lookups_->start(who, result.resolution.needed,
-                    [this, login, hold](const Lookup_result &found) { finish(login, found); });
+                    [this, login, hold = Request_hold(request)](const Lookup_result &found) {
+                        finish(login, found);
+                    });
 }
 
 void Passdb_proxymap::finish(const Login_request &login, const Lookup_result &result)
@@ -244,10 +246,9 @@ void Passdb_proxymap::finish(const Login_request &login, const Lookup_result &re
         decision = decide(login, result);
         event *event = login.request.log_event();
         if (events_wanted(event))
-            emit_lookup_finished(event,
-                                 {result.store.empty() ? std::string_view("cache") : result.store,
-                                  to_string(result.resolution.outcome), to_string(result.cache),
-                                  login.started_usecs});
+            emit_lookup_finished(event, {result.store.empty() ? "cache" : result.store,
+                                         to_string(result.resolution.outcome),
+                                         to_string(result.cache), login.started_usecs});
     } catch (const std::exception &error) {
         complain(login, "exception", error.what());
         decision = {Verdict::internal_failure};
@@ -267,7 +268,7 @@ Passdb_proxymap::Decision Passdb_proxymap::decide(const Login_request &login,
                      result.outage);
     switch (resolution.outcome) {
     case Outcome::found:
-        return apply(login, resolution.route);
+        return apply(login, resolution);
     case Outcome::missing:
         // For LMTP "unknown" means local delivery.
         if (login.request.service() == "lmtp" && settings_.lmtp_missing == Lmtp_missing::tempfail)
@@ -318,29 +319,38 @@ std::string Passdb_proxymap::why_not_sendable(const Login_request &login, const 
            " gives the proxy no password to send on: the route needs a credential";
 }
 
+std::string Passdb_proxymap::label(const Login_request &login, const Resolution &found) const
+{
+    return "record " +
+           deciding_record({login.request.user(), Service::any}, found, settings_.key_case);
+}
+
 // verify = map: the record's password decides.
 Passdb_proxymap::Decision Passdb_proxymap::check_password(const Login_request &login,
-                                                          const Route &route)
+                                                          const Resolution &found)
 {
+    const Route &route = *found.route;
     if (login.password == nullptr) // what LMTP asks needs none, and must not fail for a bad one
         return {Verdict::ok, route.has_password && login.request.authenticates()
                                  ? route.password.c_str()
                                  : nullptr};
     if (!route.has_password && !login.request.password_was_verified()) {
         complain(login, "no password",
-                 "verify = map, but record " + route.record + " has no password");
+                 "verify = map, but " + label(login, found) + " has no password");
         return {Verdict::internal_failure};
     }
     Auth_request request = login.request;
     int right = request.verify_password(login.password, route.password);
     // MUST: an outage is never "wrong password", and a stale record may hold an old one.
-    if (right < 0 || (right == 0 && route.stale))
+    if (right < 0 || (right == 0 && found.stale))
         return {Verdict::internal_failure};
     return {right > 0 ? Verdict::ok : Verdict::password_mismatch};
 }
 
-Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, const Route &route)
+Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login,
+                                                 const Resolution &found)
 {
+    const Route &route = *found.route;
     Auth_request request = login.request;
     const bool here = request.is_self(route.host, route.hostip, route.port);
 
@@ -358,7 +368,7 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
             refusal = why_backend_would_not_see_it(route);
         break;
     case Verify::map:
-        decision = check_password(login, route);
+        decision = check_password(login, found);
         if (decision.verdict != Verdict::ok)
             return decision;
         break;
@@ -382,7 +392,7 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
     if (refusal.empty())
         refusal = why_not_sendable(login, route);
     if (!refusal.empty()) {
-        complain(login, refusal, "record " + route.record + ": " + refusal);
+        complain(login, refusal, label(login, found) + ": " + refusal);
         return {Verdict::internal_failure};
     }
     std::string source_ip;
@@ -390,7 +400,7 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login, con
         Result<std::string> source = lmtp_sources_->choose(route, request.user());
         if (!source) {
             complain(login, source.error().message,
-                     "record " + route.record + ": " + source.error().message);
+                     label(login, found) + ": " + source.error().message);
             return {Verdict::internal_failure};
         }
         source_ip = std::move(*source);

@@ -46,9 +46,12 @@ class Passdb_proxymap final : public Passdb {
     void begin(const Login_request &login);
     void finish(const Login_request &login, const Lookup_result &result);
     Decision decide(const Login_request &login, const Lookup_result &result);
-    Decision apply(const Login_request &login, const Route &route);
-    Decision check_password(const Login_request &login, const Route &route);
+    Decision apply(const Login_request &login, const Resolution &found);
+    Decision check_password(const Login_request &login, const Resolution &found);
     std::string why_not_sendable(const Login_request &login, const Route &route) const;
+
+    // "record user john"
+    std::string label(const Login_request &login, const Resolution &found) const;
 
     // One line per cause per minute; the count of those held back is added.
     void complain(const Login_request &login, const std::string &cause, const std::string &text);

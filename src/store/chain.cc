@@ -135,8 +135,7 @@ void Chain::store_answered(std::uint64_t id, std::vector<Answer> answers)
 // What an empty setting amounts to; there is nobody to ask.
 class No_store final : public Store {
   public:
-    explicit No_store(Loop &loop)
-        : pending_(loop, [](auto requests) { answer(std::move(requests)); })
+    explicit No_store(Loop &loop) : pending_(loop, [](const auto &requests) { answer(requests); })
     {
     }
     ~No_store() override { answer(pending_.take_all()); }
@@ -151,9 +150,9 @@ class No_store final : public Store {
     }
 
   private:
-    static void answer(std::vector<Pending_requests::Request> requests)
+    static void answer(const std::vector<Pending_requests::Request> &requests)
     {
-        for (auto &request : requests) {
+        for (const auto &request : requests) {
             const Answer answer{Outcome::unavailable, nullptr, "no store is configured", "none"};
             request.callback(std::vector<Answer>(request.keys.size(), answer));
         }

@@ -17,6 +17,22 @@ constexpr std::size_t max_group = 32;
 // Only sizes a list of pages.
 constexpr std::size_t usual_count = 20'000;
 
+// Backstop: stores check it too. Another's record is the one thing that must never be used.
+bool is_anothers(const Answer &answer, const Key &key)
+{
+    if (answer.outcome != Outcome::found || answer.record == nullptr)
+        return false;
+    const Record &record = *answer.record;
+    return record.kind != key.kind ||
+           (record.name.empty() ? answer.tag != key_tag(key) : record.name != key.name);
+}
+
+Answer mixed_up(const Answer &answer)
+{
+    return {Outcome::unavailable, nullptr,
+            std::string(answer.store) + ": answers with another key's record", answer.store, true};
+}
+
 } // namespace
 
 Flights::Flights(Loop &loop, std::unique_ptr<Store> stores, Landed landed)
@@ -51,6 +67,7 @@ std::unique_ptr<Flight> Flights::spare(const Key &key)
     auto flight = spares_.take();
     flight->key = key;
     flight->answer = {};
+    flight->content = 0;
     flight->waiters.clear();
     flight->holders = 0;
     return flight;
@@ -146,7 +163,7 @@ void Flights::answered(std::uint64_t id, std::vector<Answer> answers)
 void Flights::land(Flight &flight, Answer answer, std::uint64_t now)
 {
     index_.erase(&flight);
-    flight.answer = std::move(answer);
+    flight.answer = is_anothers(answer, flight.key) ? mixed_up(answer) : std::move(answer);
     flight.holders = flight.waiters.size() + 1; // this function is the one
     landed_(flight, now);
     let_go(flight);

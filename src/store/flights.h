@@ -29,6 +29,7 @@ struct Lookup; // who waits; it means nothing here
 struct Flight {
     Key key;
     Answer answer;
+    std::uint64_t content = 0;     // as in Known; for whoever is told of it
     std::vector<Lookup *> waiters; // none: a refresh
     std::uint64_t deadline = 0;    // monotonic_ms()
     std::size_t holders = 0;

@@ -1,10 +1,10 @@
 // The reader of an LMDB table in auth. A lookup is a look into mapped memory, so it is done in the
 // loop's own thread; answers come from the loop all the same, as from every store.
 //
-// MUST: a table that is absent, unreadable, of another id or behind the newest position seen is
-// `unavailable`, for hits and misses alike. It proves a miss only from a snapshot that also holds a
-// current position. One snapshot a request, given back at once: a reader that keeps one makes the
-// file grow.
+// MUST: a table that is absent, unreadable, never written, of another id or behind the newest
+// position seen is `unavailable`, for hits and misses alike. It proves a miss only from a snapshot
+// that also holds a current position. One snapshot a request, given back at once: a reader that
+// keeps one makes the file grow.
 #include "lmdb_layout.h"
 #include "lmdb_table.h"
 
@@ -43,6 +43,7 @@ class Lmdb_store final : public Store {
     Result<Done> check_position(const Lmdb_txn &txn);
 
     const std::string name_ = "lmdb";
+    const std::string_view kept_name_ = kept_name(name_);
     const Table_config config_;
     Loop &loop_;
     Newest_position &newest_;
@@ -89,7 +90,7 @@ void Lmdb_store::answer_all()
 
 std::vector<Answer> Lmdb_store::unavailable(std::size_t count, const std::string &why) const
 {
-    return std::vector<Answer>(count, Answer{Outcome::unavailable, nullptr, why, name_});
+    return std::vector<Answer>(count, Answer{Outcome::unavailable, nullptr, why, kept_name_});
 }
 
 std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
@@ -105,7 +106,7 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
     for (const auto &key : keys) {
         auto found = read_record(*txn, key.kind, key.name, config_.key_case);
         Answer &answer = answers.emplace_back();
-        answer.store = name_;
+        answer.store = kept_name_;
         if (!found) {
             answer.why = found.error().message;
             answer.present = true;
@@ -113,6 +114,7 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
             answer.outcome = Outcome::missing;
         } else {
             answer.outcome = Outcome::found;
+            answer.position = (*found)->position;
             answer.record = std::make_shared<const Record>(std::move(**found));
         }
     }
@@ -124,6 +126,10 @@ Result<Done> Lmdb_store::check_position(const Lmdb_txn &txn)
     const auto position = read_position(txn, env_->files());
     if (!position)
         return position.error();
+    // Nor may it be the newest seen: its id is one that no other store has.
+    if (!position->written())
+        return Error{"lmdb: " + env_->files().data() +
+                     " was created, but nothing was ever written to it"};
     if (newest_.note(*position))
         return Done{};
     const bool same_table = position->table == newest_.get().table;

@@ -3,6 +3,7 @@
 // next round. There are at most three: the names, the backend, its failover.
 #include "lookups.h"
 
+#include "../core/route_memo.h"
 #include "flights.h"
 
 #include <array>
@@ -72,7 +73,7 @@ class Lookup_view final : public View {
         if (told_ != nullptr) {
             for (const Flight *told : *told_) {
                 if (told->key.kind == slot.kind && told->key.name == slot.name)
-                    return fill_told(slot, told->answer);
+                    return fill_told(slot, *told);
             }
         }
         Cache_hit hit;
@@ -80,21 +81,22 @@ class Lookup_view final : public View {
             return false;
         if (hit.age == Age::refresh)
             to_refresh_.push_back({slot.kind, std::string(slot.name)});
-        slot.known = {hit.outcome, hit.record, false, {}};
+        slot.known = {hit.outcome, hit.record, false, {}, hit.content};
         return true;
     }
 
-    bool fill_told(Slot &slot, const Answer &answer)
+    bool fill_told(Slot &slot, const Flight &told)
     {
+        const Answer &answer = told.answer;
         if (!answer.why.empty())
             outage_ = answer.why;
         if (answer.outcome != Outcome::unavailable) {
-            slot.known = {answer.outcome, answer.record.get(), false, {}};
+            slot.known = {answer.outcome, answer.record.get(), false, {}, told.content};
             return true;
         }
         Cache_hit hit;
         if (cache_.find(slot.kind, slot.name, now_, &hit)) {
-            slot.known = {hit.outcome, hit.record, true, {}};
+            slot.known = {hit.outcome, hit.record, true, {}, hit.content};
             used_stale_ = true;
             return true;
         }
@@ -132,6 +134,7 @@ struct Lookups::Impl {
     const Credentials &credentials;
     Loop &loop;
     Cache cache;
+    Route_memo routes;
     Spares<Lookup> spares;
     std::size_t pending = 0;
     bool closing = false;
@@ -176,7 +179,7 @@ bool Lookups::Impl::from_cache(const Login &login, Lookup_result *result_r)
 {
     const auto now = monotonic_ms();
     Lookup_view view(cache, now, nullptr);
-    resolve(login, view, settings, credentials, &result_r->resolution);
+    resolve(login, view, settings, credentials, &routes, &result_r->resolution);
     if (result_r->resolution.state != Resolution::State::decided)
         return false;
     result_r->cache = Cache_use::hit;
@@ -231,14 +234,15 @@ void Lookups::Impl::run(Lookup &lookup, std::uint64_t now)
     Lookup_result result;
     {
         Lookup_view view(cache, now, &lookup.told);
-        resolve({lookup.user, lookup.service}, view, settings, credentials, &result.resolution);
+        resolve({lookup.user, lookup.service}, view, settings, credentials, &routes,
+                &result.resolution);
         result.cache = view.used_stale() ? Cache_use::stale : Cache_use::miss;
         result.outage = view.outage();
     }
     const std::vector<Key> &needed = result.resolution.needed;
     if (result.resolution.state == Resolution::State::decided) {
         if (result.resolution.outcome == Outcome::found)
-            result.resolution.route.stale = result.cache == Cache_use::stale;
+            result.resolution.stale = result.cache == Cache_use::stale;
         if (!lookup.told.empty())
             result.store = lookup.told.back()->answer.store;
         finish(lookup, result);
@@ -274,7 +278,7 @@ void Lookups::Impl::landed(Flight &flight, std::uint64_t now)
 {
     const Key &key = flight.key;
     if (flight.answer.outcome == Outcome::found)
-        cache.put_found(key.kind, key.name, flight.answer.record, now);
+        flight.content = cache.put_found(key.kind, key.name, flight.answer.record, now);
     else if (flight.answer.outcome == Outcome::missing)
         cache.put_missing(key.kind, key.name, now);
     else if (flight.answer.present)

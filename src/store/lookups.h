@@ -26,8 +26,8 @@ std::string_view to_string(Cache_use use);
 struct Lookup_result {
     Resolution resolution; // decided
     Cache_use cache = Cache_use::miss;
-    std::string store;  // the last store that answered; empty when the cache did
-    std::string outage; // why a store could not answer, even where another one did
+    std::string_view store; // the last store that answered; empty when the cache did
+    std::string outage;     // why a store could not answer, even where another one did
 };
 
 class Lookups {

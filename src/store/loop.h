@@ -3,6 +3,8 @@
 // Everything happens in one thread; callbacks are never called from within these calls.
 #pragma once
 
+#include "../core/clock.h"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,8 +25,5 @@ class Loop {
     // Once, after that many milliseconds.
     virtual std::unique_ptr<Watch> after(std::uint32_t msecs, Callback callback) = 0;
 };
-
-// CLOCK_MONOTONIC in milliseconds.
-std::uint64_t monotonic_ms();
 
 } // namespace proxymap

@@ -12,8 +12,10 @@ namespace proxymap {
 
 // One key of a batch. Neither record nor fault: the mirror does not have it.
 struct Slot {
-    Record_ref record; // whole, of the right kind and name, its seal good
-    std::string fault; // why the value cannot be used; never quotes the value
+    Record_ref record;      // whole, of the right kind and name, its seal good; as Answer::record
+    std::string fault;      // why the value cannot be used; never quotes the value
+    Position position = {}; // of the record: where it was written
+    std::size_t tag = 0;    // of the record's key
 };
 
 // What came of one multi-get, shared by all whose keys were in it.

@@ -52,6 +52,7 @@ class Memcached_mirror final : public Store {
 
     const Mirror_config config_;
     const std::string name_;
+    const std::string_view kept_name_;
     Loop &loop_;
     Newest_position &newest_;
     Breaker breaker_;
@@ -66,8 +67,8 @@ class Memcached_mirror final : public Store {
 };
 
 Memcached_mirror::Memcached_mirror(const Mirror_config &config, Loop &loop, Newest_position &newest)
-    : config_(config), name_(config.address.text()), loop_(loop), newest_(newest),
-      breaker_(config.breaker_failures),
+    : config_(config), name_(config.address.text()), kept_name_(kept_name(name_)), loop_(loop),
+      newest_(newest), breaker_(config.breaker_failures),
       pending_(loop, [this](auto requests) { requests_expired(std::move(requests)); })
 {
 }
@@ -216,32 +217,32 @@ Answer Memcached_mirror::answer(const Key &key, const Slot &slot,
     };
     if (!verdict.unreadable.empty()) {
         return {Outcome::unavailable, nullptr, subject() + "not read: " + verdict.unreadable,
-                name_};
+                kept_name_};
     }
     if (!slot.fault.empty()) {
-        return {Outcome::unavailable, nullptr, subject() + slot.fault, name_, true};
+        return {Outcome::unavailable, nullptr, subject() + slot.fault, kept_name_, true};
     }
     if (slot.record) {
         // Without a marker this is all that tells another table's record.
         const auto &newest = newest_.get();
-        if (newest.known() && slot.record->position.table != newest.table) {
+        if (newest.known() && slot.position.table != newest.table) {
             return {Outcome::unavailable, nullptr, subject() + "its record is of another table",
-                    name_, true};
+                    kept_name_, true};
         }
-        return {Outcome::found, slot.record, {}, name_};
+        return {Outcome::found, slot.record, {}, kept_name_, false, slot.position, slot.tag};
     }
     if (!verdict.unproven.empty()) {
         return {Outcome::unavailable, nullptr,
-                name_ + ": a miss there proves nothing: " + verdict.unproven, name_};
+                name_ + ": a miss there proves nothing: " + verdict.unproven, kept_name_};
     }
-    return {Outcome::missing, nullptr, {}, name_};
+    return {Outcome::missing, nullptr, {}, kept_name_};
 }
 
 // One sentence for all keys: an outage is one cause, and is logged as one.
 std::vector<Answer> Memcached_mirror::unavailable(std::size_t count, const std::string &why) const
 {
-    return std::vector<Answer>(count,
-                               Answer{Outcome::unavailable, nullptr, name_ + ": " + why, name_});
+    return std::vector<Answer>(
+        count, Answer{Outcome::unavailable, nullptr, name_ + ": " + why, kept_name_});
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 #include "../core/key.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace proxymap {
 
@@ -36,24 +37,23 @@ bool marker_moved(const Memcached_connection::Items &items)
 } // namespace
 
 Memcached_session::Memcached_session(const Mirror_config &config)
-    : config_(config), addresses_(config.address.host)
+    : config_(config), memo_(config.key_case), addresses_(config.address.host)
 {
 }
 
 Batch Memcached_session::ask(const std::vector<const Key *> &keys)
 {
-    std::vector<std::string> asked;
-    asked.reserve(keys.size() + 2);
-    asked.push_back(marker_key(config_.name_space));
-    for (const auto *key : keys) {
-        asked.push_back(encode_key(config_.name_space, key->kind, key->name));
+    asked_.resize(keys.size() + 2);
+    asked_.front() = marker_key(config_.name_space);
+    for (std::size_t i = 0; i < keys.size(); i++) {
+        encode_key(config_.name_space, keys[i]->kind, keys[i]->name, &asked_[i + 1]);
     }
-    asked.push_back(asked.front());
+    asked_.back() = asked_.front();
 
     Batch batch;
-    auto items = get(asked);
+    auto items = get(asked_);
     if (items && marker_moved(*items)) {
-        items = get(asked); // a transaction came into force in the midst: now it is behind us
+        items = get(asked_); // a transaction came into force in the midst: now it is behind us
     }
     if (!items) {
         batch.failure = items.error().message;
@@ -135,39 +135,60 @@ Result<Done> Memcached_session::connect()
 }
 
 // marker: of the same reply; null when none can be relied on.
-Slot Memcached_session::read(const Key &key, const std::string &value, const Position *marker) const
+Slot Memcached_session::read(const Key &key, const std::string &value, const Position *marker)
+{
+    if (value.find('\n') != std::string::npos) {
+        return read_versions(key, value, marker);
+    }
+    auto record = memo_.read(value, key.kind, key.name);
+    if (!record) { // a tombstone is no record
+        return read_versions(key, value, marker);
+    }
+    if (auto fault = bad_seal(record->seal, record->signed_text); !fault.empty()) {
+        return {nullptr, std::move(fault), {}};
+    }
+    return {std::move(record->content), {}, record->position, key_tag(key)};
+}
+
+// A record of which two versions are there, or none: rare enough to be parsed each time.
+Slot Memcached_session::read_versions(const Key &key, const std::string &value,
+                                      const Position *marker) const
 {
     auto stored = parse_stored_value(value, key.kind, key.name, config_.key_case);
     if (!stored) {
-        return {nullptr, "its record is not understood: " + stored.error().message};
+        return {nullptr, "its record is not understood: " + stored.error().message, {}};
     }
-    auto fault = bad_seal(stored->first);
-    if (fault.empty() && stored->second) {
-        fault = bad_seal(*stored->second);
-    }
-    if (!fault.empty()) {
-        return {nullptr, std::move(fault)};
+    for (const auto *version : {&stored->first, stored->second ? &*stored->second : nullptr}) {
+        if (version == nullptr) {
+            break;
+        }
+        if (auto fault = bad_seal(version->seal, version->signed_text); !fault.empty()) {
+            return {nullptr, std::move(fault), {}};
+        }
     }
     const auto version = choose_version(*stored, marker);
     if (!version) {
-        return {nullptr, "its record is not understood: " + version.error().message};
+        return {nullptr, "its record is not understood: " + version.error().message, {}};
     }
-    if ((*version)->deleted) {
+    auto &[record, deleted, seal, signed_text] = **version;
+    if (deleted) {
         return {};
     }
-    return {std::make_shared<const Record>(std::move((*version)->record)), {}};
+    const auto position = std::exchange(record.position, {});
+    record.name.clear();
+    return {std::make_shared<const Record>(std::move(record)), {}, position, key_tag(key)};
 }
 
-std::string Memcached_session::bad_seal(const Stored_version &version) const
+// Empty: it is good, or none is asked for.
+std::string Memcached_session::bad_seal(std::string_view seal, std::string_view signed_text) const
 {
-    if (version.seal.empty()) {
+    if (seal.empty()) {
         return config_.require_seal ? "its record has no seal, and require_seal is set" : "";
     }
     if (config_.seal_keys.empty()) {
         return {};
     }
-    const auto sealed =
-        check_seal(config_.seal_keys, config_.name_space, version.signed_text, version.seal);
+    const auto sealed = check_seal(config_.seal_keys, config_.name_space, signed_text, seal);
     return sealed ? std::string() : "the seal of its record is bad: " + sealed.error().message;
 }
 

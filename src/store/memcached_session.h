@@ -2,6 +2,7 @@
 // came. Blocks; knows no threads.
 #pragma once
 
+#include "../core/record_memo.h"
 #include "../core/stored_value.h"
 #include "host_addresses.h"
 #include "memcached_batch.h"
@@ -28,10 +29,13 @@ class Memcached_session {
 
     Result<Items> get(const std::vector<std::string> &keys);
     Result<Done> connect();
-    Slot read(const Key &key, const std::string &value, const Position *marker) const;
-    std::string bad_seal(const Stored_version &version) const; // empty: it is good
+    Slot read(const Key &key, const std::string &value, const Position *marker);
+    Slot read_versions(const Key &key, const std::string &value, const Position *marker) const;
+    std::string bad_seal(std::string_view seal, std::string_view signed_text) const;
 
     const Mirror_config &config_;
+    Record_memo memo_;
+    std::vector<std::string> asked_; // of the last batch: its strings have room for the next one's
     Host_addresses addresses_;
     std::string address_;                              // the one connected to
     std::unique_ptr<Memcached_connection> connection_; // null: none

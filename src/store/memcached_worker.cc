@@ -116,8 +116,7 @@ class Batch_keys {
   private:
     std::size_t slot_of(const Key &key)
     {
-        const auto hash =
-            std::hash<std::string_view>()(key.name) + static_cast<std::size_t>(key.kind);
+        const auto hash = key_tag(key);
         for (std::size_t i = 0; i < hashes_.size(); i++) {
             if (hashes_[i] == hash && *keys_[i] == key) {
                 return i;

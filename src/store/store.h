@@ -10,19 +10,31 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace proxymap {
 
+// Tells keys apart, nearly always.
+std::size_t key_tag(const Key &key);
+
 struct Answer {
     Outcome outcome = Outcome::unavailable;
-    Record_ref record; // found
+    Record_ref record; // found; its name and position may be empty: it is of the key asked for
     // One sentence that names the store. Also of a store that could not answer before this one did.
     std::string why;
-    std::string store; // who said so: "memcached:127.0.0.1:11211", "lmdb"
+    std::string_view store = {}; // who said so, of kept_name(): "memcached:127.0.0.1:11211", "lmdb"
     // unavailable: the record is there, but cannot be used. No remembered miss may overrule that.
     bool present = false;
+    Position position = {}; // found: where it was written
+    // found, and the record has no name: the tag of the key that it was read for. Whoever takes the
+    // answer sees by it that it is not another key's.
+    std::size_t tag = 0;
 };
+
+// The name of a store, kept for as long as the process runs: answers outlive their stores. There
+// are as many as the settings name.
+std::string_view kept_name(const std::string &name);
 
 // Called exactly once, from the loop, never from within get(); one answer a key, in order.
 using Answers_callback = std::function<void(std::vector<Answer>)>;

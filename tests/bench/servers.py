@@ -200,7 +200,7 @@ class Dovecot:
                 with open(f"/proc/{pid}/comm", encoding="ascii") as file:
                     if file.read().strip() == name:
                         pids.append(pid)
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 pass  # it has ended
         return pids
 

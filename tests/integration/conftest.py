@@ -8,7 +8,8 @@ import tempfile
 
 import pytest
 
-from harness import authclient, backend, branch, certificate, memcached, modules, proxymap, sanitizer, site, smtpsink, tool
+from harness import (authclient, backend, branch, certificate, memcached, modules, namespace, parallel, proxymap,
+                      sanitizer, site, smtpsink, tool)
 from harness.dovecot import Dovecot
 
 BACKEND_ADDRESSES = {"b1": "127.0.0.2", "b2": "127.0.0.3", "b3": "127.0.0.4"}
@@ -21,19 +22,47 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if os.geteuid() != 0:
         raise pytest.UsageError("the integration tests start Dovecots: run them as root")
-    config.workspace = tempfile.mkdtemp(prefix="proxymap-")
-    os.chmod(config.workspace, 0o755)  # Dovecot's users must get through
-    modules.overlay(os.environ.get("PROXYMAP_MODULES"), config.workspace)
+    config.addinivalue_line("markers", "alone: measures something, so nothing else runs at the same time")
+    config.addinivalue_line("markers", "apart: shares nothing costly with its module, so it need not run where that does")
+    worker = getattr(config, "workerinput", None)  # of pytest-xdist; its main process has none, and runs no test
+    if worker is None:
+        config.workspace = tempfile.mkdtemp(prefix="proxymap-")
+        os.chmod(config.workspace, 0o755)  # Dovecot's users must get through
+        config.turn = parallel.Turn(config.workspace)
+    else:
+        config.turn = parallel.Turn(worker["workspace"])
+        config.workspace = os.path.join(worker["workspace"], worker["workerid"])
+        os.mkdir(config.workspace)
+    if worker is not None or not config.getoption("numprocesses", None):
+        namespace.enter_own()
+        modules.overlay(os.environ.get("PROXYMAP_MODULES"), config.workspace)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """A worker has a folder in the one of the run."""
+    node.workerinput["workspace"] = node.config.workspace
 
 
 def pytest_unconfigure(config):
     folder = getattr(config, "workspace", None)
-    if folder is None:
+    if folder is None or hasattr(config, "workerinput"):
         return
     if config.getoption("--keep"):
         print(f"\nconfigurations and logs are in {folder}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+def pytest_collection_modifyitems(items):
+    parallel.group(items)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    with item.config.turn.of(item):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ def flood(client, count):
     return statuses
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("times", [2, 3], ids=["known by two logins", "known by three"])
 @pytest.mark.parametrize("default", [False, True], ids=["no default record", "default record"])
 def test_an_outage_right_after_a_flood_costs_no_known_user_a_login(make_site, make_memcached, default, times):

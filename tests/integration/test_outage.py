@@ -132,6 +132,7 @@ def empty(place):
 OUTAGES = [freeze, kill, empty]
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_an_outage_leads_nobody_astray_and_ends_with_it(make_place, outage):
     place = make_place()
@@ -150,6 +151,7 @@ def test_an_outage_leads_nobody_astray_and_ends_with_it(make_place, outage):
     assert place.reach("nobody-knows") == "b1"
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_a_client_in_an_outage(make_place, outage):
     place = make_place()
@@ -161,6 +163,7 @@ def test_a_client_in_an_outage(make_place, outage):
     assert (new.outcome, new.backend) == (("ok", "b2") if place.lmdb else ("temp_failed", ""))
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("lmdb", [False], ids=["memcached"], indirect=True)
 def test_an_outage_of_every_store_is_logged_once_a_minute_and_not_once_a_login(make_place):
     place = make_place()
@@ -177,6 +180,7 @@ def test_an_outage_of_every_store_is_logged_once_a_minute_and_not_once_a_login(m
     assert len(lines) == len(causes) <= 5, "\n".join(lines)
 
 
+@pytest.mark.apart
 def test_others_do_not_wait_for_who_waits_for_memcached(make_place, workspace):
     """Whoever is in the cache, or in another passdb of the same auth process, is answered first."""
     people = os.path.join(workspace, "local-people")
@@ -204,6 +208,7 @@ def stop_and_keep(memcached):
     wait_until(lambda: time.time() > stopped + 1.1, "the next second")
 
 
+@pytest.mark.apart
 def test_restarted_with_its_content_it_is_believed(make_place):
     place = make_place(keep=True)
     stop_and_keep(place.memcached)
@@ -214,6 +219,7 @@ def test_restarted_with_its_content_it_is_believed(make_place):
     assert place.reach("anybody") == "b1"
 
 
+@pytest.mark.apart
 def test_restarted_with_content_older_than_what_was_seen_it_is_not_believed(make_place):
     place = make_place(keep=True)
     memcached = place.memcached
@@ -253,6 +259,7 @@ def fill(memcached, name):
     raise AssertionError(f"a megabyte holds no {lap * 2000} records, and yet {name} was not evicted")
 
 
+@pytest.mark.apart
 def test_an_evicted_user_does_not_go_to_the_default_backend(make_place):
     place = make_place(evict=True, megabytes=2, users={"known": "b2"})
     memcached = place.memcached
@@ -275,6 +282,7 @@ def test_an_evicted_user_does_not_go_to_the_default_backend(make_place):
 LIES = ["late", "silent", "garbage", "error", "cut", "another_key", "wrong_key", "one_marker", "no_marker"]
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("lie", LIES)
 def test_a_server_that_lies_leads_nobody_astray(make_place, make_memcached, lie):
     memcached = make_memcached()

@@ -9,6 +9,8 @@ from harness import clients
 from harness.branch import Passdb
 from harness.process import wait_until
 
+pytestmark = pytest.mark.alone
+
 CLIENTS = 3
 # What the very moment decides: a connection that is accepted by a process about to end.
 LUCK = 3

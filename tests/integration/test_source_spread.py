@@ -126,6 +126,7 @@ def hold(site, count, pipe):
         pipe.recv()
 
 
+@pytest.mark.alone
 def test_ten_thousand_connections_are_spread_within_five_percent(make_spread_site, backend):
     count, share = 10_000, 10_000 / len(ADDRESSES)
     with many_open_files(count + 1000):

@@ -6,6 +6,7 @@ and rule: nobody gets in with a wrong password, and nobody gets in without a rou
 
 import os
 import sqlite3
+import tempfile
 
 import pytest
 
@@ -132,7 +133,7 @@ def test_an_outage_of_the_map_is_a_failed_login_never_a_local_one(site_in_an_out
 
 @pytest.fixture(scope="module")
 def search(make_map, make_site, make_memcached, workspace):
-    return chains.Search(make_map, make_site, make_memcached(), os.path.join(workspace, "chains"))
+    return chains.Search(make_map, make_site, make_memcached(), tempfile.mkdtemp(prefix="chains", dir=workspace))
 
 
 def test_the_search_for_open_doors_finds_one_in_stock_dovecot(search):
@@ -144,6 +145,7 @@ def test_the_search_for_open_doors_finds_one_in_stock_dovecot(search):
     assert any("without a route" in finding.what for finding in findings)
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("name", list(chains.PRODUCTS))
 def test_in_no_order_and_by_no_rule_is_a_door_open(search, name):
     searched = list(chains.PRODUCTS[name](search))

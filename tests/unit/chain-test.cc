@@ -52,7 +52,7 @@ class Scripted final : public Store {
     }
     Answer no(const std::string &why) const
     {
-        return {Outcome::unavailable, nullptr, name_ + ": " + why, name_};
+        return {Outcome::unavailable, nullptr, name_ + ": " + why, kept_name(name_)};
     }
 
   private:
@@ -63,17 +63,20 @@ class Scripted final : public Store {
 
 Answer found(const std::string &line, const std::string &store)
 {
-    return {Outcome::found, std::make_shared<const Record>(record(line, {1, 1, 1})), {}, store};
+    return {Outcome::found,
+            std::make_shared<const Record>(record(line, {1, 1, 1})),
+            {},
+            kept_name(store)};
 }
 
 Answer missing(const std::string &store)
 {
-    return {Outcome::missing, nullptr, {}, store};
+    return {Outcome::missing, nullptr, {}, kept_name(store)};
 }
 
 Answer no(const std::string &store, const std::string &why)
 {
-    return {Outcome::unavailable, nullptr, store + ": " + why, store};
+    return {Outcome::unavailable, nullptr, store + ": " + why, kept_name(store)};
 }
 
 } // namespace
@@ -117,7 +120,7 @@ TEST(chain, what_the_first_store_decides_the_second_is_never_asked)
     CHECK(second.empty());
     CHECK(lookup.answers[0].outcome == Outcome::found);
     CHECK(lookup.answers[1].outcome == Outcome::missing);
-    STRCMP_EQUAL("one", lookup.answers[1].store.c_str());
+    STRCMP_EQUAL("one", std::string(lookup.answers[1].store).c_str());
 }
 
 TEST(chain, every_store_shows_its_position_before_the_first_one_is_believed)
@@ -140,7 +143,7 @@ TEST(chain, only_the_keys_that_are_undecided_go_to_the_next_store)
     STRCMP_EQUAL("joe", lookup.answers[0].record->name.c_str());
     STRCMP_EQUAL("example.org", lookup.answers[1].record->name.c_str());
     CHECK(lookup.answers[2].outcome == Outcome::missing);
-    STRCMP_EQUAL("two", lookup.answers[1].store.c_str());
+    STRCMP_EQUAL("two", std::string(lookup.answers[1].store).c_str());
 }
 
 TEST(chain, a_miss_that_the_first_cannot_prove_the_second_can)

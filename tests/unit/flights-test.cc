@@ -39,7 +39,7 @@ Answer missing(const std::string &store)
 {
     Answer answer;
     answer.outcome = Outcome::missing;
-    answer.store = store;
+    answer.store = kept_name(store);
     return answer;
 }
 
@@ -61,9 +61,9 @@ TEST_GROUP(flights)
     {
         flights = std::make_unique<Flights>(
             loop, std::move(store), [this](Flight &flight, std::uint64_t) {
-                told.push_back(
-                    flight.key.name + " " +
-                    (flight.answer.why.empty() ? flight.answer.store : flight.answer.why));
+                told.push_back(flight.key.name + " " +
+                               (flight.answer.why.empty() ? std::string(flight.answer.store)
+                                                          : flight.answer.why));
             });
     }
 
@@ -90,6 +90,38 @@ TEST(flights, what_is_launched_in_one_turn_is_one_request)
     STRCMP_EQUAL("john one", told[0].c_str());
     STRCMP_EQUAL("joe two", told[1].c_str());
     LONGS_EQUAL(0, flights->count());
+}
+
+TEST(flights, an_answer_that_is_another_keys_is_none)
+{
+    const auto found = [](const std::string &line, const Key &read_for) {
+        Answer answer;
+        answer.outcome = Outcome::found;
+        answer.store = "one";
+        Record record = *parse_record(line, Key_case::lower);
+        if (!read_for.name.empty())
+            record.name.clear();
+        answer.record = std::make_shared<const Record>(std::move(record));
+        answer.tag = read_for.name.empty() ? 0 : key_tag(read_for);
+        return answer;
+    };
+    const Key none{Kind::user, ""};
+    const std::vector<std::pair<std::string, Answer>> cases = {
+        {"john one", found("user john host=a", none)},
+        {"john one", found("user john host=a", user("john"))},
+        {"john one: answers with another key's record", found("user joe host=a", none)},
+        {"john one: answers with another key's record", found("domain john host=a", none)},
+        {"john one: answers with another key's record", found("user joe host=a", user("joe"))},
+        {"john one: answers with another key's record",
+         found("domain john host=a", {Kind::domain, "john"})},
+    };
+    for (const auto &[expected, answer] : cases) {
+        told.clear();
+        flights->launch(user("john"), 1000);
+        loop.run_timers();
+        take().callback({answer});
+        STRCMP_EQUAL(expected.c_str(), told.at(0).c_str());
+    }
 }
 
 TEST(flights, a_key_under_way_is_not_asked_for_again)
@@ -165,7 +197,7 @@ TEST(flights, an_answer_is_there_until_its_last_holder_lets_go)
     loop.run_timers();
     Answer found = missing("one");
     found.outcome = Outcome::found;
-    found.record = std::make_shared<Record>();
+    found.record = std::make_shared<Record>(Record{Kind::user, "john", {}, {}});
     const std::weak_ptr<const Record> record = found.record;
     take().callback({std::move(found)});
     flights->let_go(flight);

@@ -191,6 +191,19 @@ TEST(lmdb_store, an_absent_table_is_unavailable_and_used_once_it_is_there)
     check_becomes("user john backend=b1");
 }
 
+TEST(lmdb_store, a_table_that_was_never_written_proves_nothing)
+{
+    STRCMP_EQUAL("", in_child([&]() -> std::string {
+                         const auto made = Table::open(folder.config(), Table::Mode::write);
+                         return made ? "" : made.error().message;
+                     }).c_str());
+    check_why("was created, but nothing was ever written to it");
+    opened().note_position();
+    CHECK_FALSE(newest.get().known());
+    write({"user joe backend=b1"});
+    STRCMP_EQUAL("missing", answer(john).c_str());
+}
+
 TEST(lmdb_store, a_table_that_is_removed_is_unavailable)
 {
     write({"user john backend=b1"});

@@ -110,13 +110,13 @@ TEST(lookups, a_route_is_found_through_its_backend_and_then_comes_from_the_cache
     answer_all();
     LONGS_EQUAL(1, results.size());
     CHECK_TRUE(results[0].resolution.outcome == Outcome::found);
-    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route.host.c_str());
-    STRCMP_EQUAL("scripted", results[0].store.c_str());
+    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route->host.c_str());
+    STRCMP_EQUAL("scripted", std::string(results[0].store).c_str());
 
     Lookup_result again;
     CHECK_TRUE(cached("john", &again));
     CHECK_TRUE(again.cache == Cache_use::hit);
-    STRCMP_EQUAL("10.0.0.1", again.resolution.route.host.c_str());
+    STRCMP_EQUAL("10.0.0.1", again.resolution.route->host.c_str());
     CHECK_TRUE(requests.empty());
 }
 
@@ -156,7 +156,7 @@ TEST(lookups, logins_that_wait_for_one_key_cost_one_request)
     answer_all();
     LONGS_EQUAL(100, results.size());
     for (const Lookup_result &result : results)
-        STRCMP_EQUAL("10.0.0.1", result.resolution.route.host.c_str());
+        STRCMP_EQUAL("10.0.0.1", result.resolution.route->host.c_str());
 }
 
 TEST(lookups, logins_of_one_turn_of_the_loop_cost_one_request)
@@ -171,8 +171,8 @@ TEST(lookups, logins_of_one_turn_of_the_loop_cost_one_request)
     LONGS_EQUAL(1, requests.size());
     answer_all();
     LONGS_EQUAL(2, results.size());
-    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route.host.c_str());
-    STRCMP_EQUAL("10.0.0.2", results[1].resolution.route.host.c_str());
+    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route->host.c_str());
+    STRCMP_EQUAL("10.0.0.2", results[1].resolution.route->host.c_str());
 }
 
 TEST(lookups, a_login_whose_turn_is_not_over_when_auth_stops_is_answered_too)
@@ -192,8 +192,8 @@ TEST(lookups, another_user_that_waits_is_answered_with_his_own_route)
     login("joe");
     answer_all();
     LONGS_EQUAL(2, results.size());
-    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route.host.c_str());
-    STRCMP_EQUAL("10.0.0.2", results[1].resolution.route.host.c_str());
+    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route->host.c_str());
+    STRCMP_EQUAL("10.0.0.2", results[1].resolution.route->host.c_str());
 }
 
 TEST(lookups, an_outage_is_never_unknown_user_nor_the_default_route)
@@ -221,7 +221,7 @@ TEST(lookups, an_outage_falls_back_on_the_last_good_route_and_says_that_it_is_st
     answer_all(false);
     LONGS_EQUAL(2, results.size());
     CHECK_TRUE(results[1].resolution.outcome == Outcome::found);
-    STRCMP_EQUAL("10.0.0.1", results[1].resolution.route.host.c_str());
+    STRCMP_EQUAL("10.0.0.1", results[1].resolution.route->host.c_str());
     CHECK_TRUE(results[1].cache == Cache_use::stale);
     STRCMP_EQUAL("store down", results[1].outage.c_str());
 }
@@ -248,7 +248,7 @@ TEST(lookups, a_user_routed_by_default_keeps_that_route_in_an_outage)
     login("guest");
     answer_all(false);
     CHECK_TRUE(results[1].resolution.outcome == Outcome::found);
-    STRCMP_EQUAL("10.0.0.9", results[1].resolution.route.host.c_str());
+    STRCMP_EQUAL("10.0.0.9", results[1].resolution.route->host.c_str());
     CHECK_TRUE(results[1].cache == Cache_use::stale);
 }
 

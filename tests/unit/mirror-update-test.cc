@@ -372,6 +372,13 @@ TEST(mirror_update, each_mirror_is_tried_and_one_that_is_down_named)
     CHECK(!second.item("pm:user:a").empty());
 }
 
+TEST(mirror_update, a_table_that_was_never_written_touches_no_mirror)
+{
+    const auto reports = update_mirrors(configuration, *table);
+    CHECK(!reports && holds(reports.error().message, "nothing was ever written to it"));
+    STRCMP_EQUAL("", server.item("pm:marker").c_str());
+}
+
 TEST(mirror_update, a_full_mirror_is_an_error_and_never_complete)
 {
     write({"user a backend=b1"});

@@ -1,4 +1,4 @@
-// Reading records in each format. What a routes file may hold is in routes-file-test.cc.
+// Reading records in each format.
 #include "core/record_reader.h"
 
 #include <algorithm>

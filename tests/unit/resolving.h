@@ -25,12 +25,12 @@ class Map : public View {
         return &said_;
     }
 
-    void holds(std::string_view line, bool stale = false)
+    void holds(std::string_view line, bool stale = false, std::uint64_t content = 0)
     {
         auto record = parse_record(line, Key_case::lower);
         CHECK_TEXT(record.ok(), record.ok() ? "" : record.error().message.c_str());
         auto kept = std::make_shared<const Record>(std::move(*record));
-        known_[{kept->kind, kept->name}] = {Outcome::found, kept.get(), stale, {}};
+        known_[{kept->kind, kept->name}] = {Outcome::found, kept.get(), stale, {}, content};
         records_.push_back(kept);
     }
     void lacks(Kind kind, const std::string &name, bool stale = false)
@@ -84,12 +84,20 @@ struct Resolving : public Utest {
     {
         return resolve({user, service}, map, settings, credentials);
     }
-    Route route(std::string_view user = "john", Service service = Service::imap)
+    Resolution found(std::string_view user = "john", Service service = Service::imap)
     {
         auto resolution = resolved(user, service);
         CHECK(resolution.state == Resolution::State::decided);
         CHECK_TEXT(resolution.outcome == Outcome::found, resolution.why.c_str());
-        return resolution.route;
+        return resolution;
+    }
+    Route route(std::string_view user = "john", Service service = Service::imap)
+    {
+        return *found(user, service).route;
+    }
+    std::string record(std::string_view user)
+    {
+        return deciding_record({user, Service::imap}, found(user), settings.key_case);
     }
     std::string fields(std::string_view user = "john", Service service = Service::imap)
     {
@@ -100,8 +108,8 @@ struct Resolving : public Utest {
         const auto resolution = resolved(user, service);
         CHECK(resolution.state == Resolution::State::decided);
         CHECK_TEXT(resolution.outcome == Outcome::unavailable,
-                   text(resolution.route.fields).c_str());
-        CHECK(!resolution.why.empty() && resolution.route.fields.empty());
+                   resolution.route ? text(resolution.route->fields).c_str() : "");
+        CHECK(!resolution.why.empty() && resolution.route == nullptr);
         return resolution.why;
     }
     std::string asked_for(std::string_view user = "john")

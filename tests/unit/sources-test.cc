@@ -185,7 +185,6 @@ TEST(sources, an_address_of_another_family_is_never_given)
 TEST(sources, an_unknown_pool_is_an_error)
 {
     const auto sources = make(nullptr);
-    CHECK_FALSE(sources->has("out"));
     CHECK(sources->wait("out", [] {}) == nullptr);
     check_error(*sources, "out", v4_backend, {}, "there is no source_pool \"out\"");
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <grp.h>
 #include <random>
 #include <sys/mman.h>
@@ -110,6 +111,12 @@ TEST_GROUP(usage_counts)
 {
     Counts_folder folder;
     const std::string path = folder.path();
+    // What a login process with one connection does.
+    const std::function<std::shared_ptr<void>()> take_one = [this] {
+        auto there = Counter::open(path);
+        there->take(0);
+        return there;
+    };
 };
 
 TEST(usage_counts, a_connection_is_counted_for_its_source_and_destination_alone)
@@ -219,11 +226,7 @@ TEST(usage_counts, kill_9_frees_what_a_process_had_counted)
 TEST(usage_counts, the_dead_are_found_by_whoever_chooses_a_second_later)
 {
     auto here = Counter::open(path);
-    Counting_process other([this] {
-        auto there = Counter::open(path);
-        there->take(0);
-        return there;
-    });
+    Counting_process other(take_one);
     other.wait_until_done();
     LONGS_EQUAL(1, here->used(0));
     other.kill_it();
@@ -237,11 +240,7 @@ TEST(usage_counts, the_dead_are_found_by_whoever_chooses_a_second_later)
 TEST(usage_counts, a_sweep_that_somebody_puts_off_for_ever_comes_all_the_same)
 {
     auto here = Counter::open(path);
-    Counting_process other([this] {
-        auto there = Counter::open(path);
-        there->take(0);
-        return there;
-    });
+    Counting_process other(take_one);
     other.wait_until_done();
     other.kill_it();
     Mapped(path)->next_sweep = UINT64_MAX;
@@ -393,13 +392,8 @@ TEST(usage_counts, all_that_find_a_bad_file_at_once_end_with_the_same_new_one)
     for (int round = 0; round < 10; round++) {
         write_file(path, "bad");
         std::vector<std::unique_ptr<Counting_process>> processes;
-        for (int i = 0; i < 8; i++) {
-            processes.push_back(std::make_unique<Counting_process>([this] {
-                auto there = Counter::open(path);
-                there->take(0);
-                return there;
-            }));
-        }
+        for (int i = 0; i < 8; i++)
+            processes.push_back(std::make_unique<Counting_process>(take_one));
         for (const auto &process : processes)
             process->wait_until_done();
         LONGS_EQUAL(8, Counter::open(path)->used(0));

@@ -146,11 +146,10 @@ PRODUCTS = {
 
 
 class Search:
-    """make_map, make_site, mirror (a running Memcached): as the fixtures of conftest.py make them."""
+    """make_map, make_site, mirror (a running Memcached): as the fixtures of conftest.py make them. folder: an empty one."""
 
     def __init__(self, make_map, make_site, mirror, folder):
         self.folder = folder
-        os.makedirs(folder)
         os.chmod(folder, 0o755)
         users = os.path.join(folder, "users")
         with open(users, "w", encoding="ascii") as out:
@@ -170,7 +169,7 @@ class Search:
         """The open doors (Finding) among these chains."""
         self.let_in = 0
         chains = [chain for chain in chains if not dropped_by_dovecot(chain)]
-        with concurrent.futures.ThreadPoolExecutor(4 * (os.cpu_count() or 1)) as pool:
+        with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
             findings = list(itertools.chain.from_iterable(pool.map(self._judge, chains)))
         return [finding for finding in findings if not self._is_the_admins_own(finding)]
 

@@ -1,4 +1,4 @@
-"""A network namespace of its own for what a test starts, with few ephemeral ports or many.
+"""Network namespaces: one for all that a run's process starts, and others with few ephemeral ports or many.
 
     with namespace.network((40000, 40019)): ...
 
@@ -22,6 +22,16 @@ def _check(result):
         raise OSError(error, os.strerror(error))
 
 
+def _enter_new(libc):
+    _check(libc.unshare(CLONE_NEWNET))
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def enter_own():
+    """For good, and before anything is started: ports and addresses are then in use by nobody else."""
+    _enter_new(ctypes.CDLL(None, use_errno=True))
+
+
 @contextlib.contextmanager
 def network(ports):
     """ports: first and last that the kernel chooses for connections."""
@@ -29,9 +39,8 @@ def network(ports):
     libc = ctypes.CDLL(None, use_errno=True)
     outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        _check(libc.unshare(CLONE_NEWNET))
         try:
-            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            _enter_new(libc)
             with open(PORT_RANGE, "w", encoding="ascii") as file:
                 file.write("%d %d" % ports)
             yield
