@@ -220,26 +220,6 @@ class Parser {
     std::map<std::pair<std::string, std::string>, unsigned> section_lines_;
 };
 
-class File {
-  public:
-    explicit File(const std::string &path)
-        // O_NONBLOCK: a FIFO must not hang whoever reads it.
-        : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK))
-    {
-    }
-    ~File()
-    {
-        if (fd_ >= 0)
-            close(fd_);
-    }
-    File(const File &) = delete;
-    File &operator=(const File &) = delete;
-    int fd() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
 // Asks the open file, not the path: what was checked is what is read.
 std::optional<Error> check_secret(const struct stat &status, const std::string &path)
 {
@@ -291,30 +271,44 @@ Result<Conf_section> parse_conf(std::string_view text, const std::string &path)
     return Parser(path).parse(text);
 }
 
-Result<std::string> read_file(const std::string &path, std::size_t max_bytes, File_access access)
+Result<Open_file> Open_file::open(const std::string &path, File_access access)
 {
-    auto system_error = [&path](const char *what) {
-        return Error{path + ": cannot " + what + ": " + std::strerror(errno)};
-    };
-    File file(path);
-    if (file.fd() < 0)
-        return system_error("open");
+    // O_NONBLOCK: a FIFO must not hang whoever reads it.
+    Open_file file(path, ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (file.fd_ < 0)
+        return file.system_error("open");
     struct stat status;
-    if (fstat(file.fd(), &status) < 0)
-        return system_error("stat");
+    if (fstat(file.fd_, &status) < 0)
+        return file.system_error("stat");
     if (!S_ISREG(status.st_mode))
         return Error{path + ": not a regular file"};
     if (access == File_access::secret) {
         if (std::optional<Error> error = check_secret(status, path))
             return *error;
     }
+    file.size_ = static_cast<std::size_t>(status.st_size);
+    return file;
+}
 
-    // Not by st_size alone: the file may grow meanwhile, and files of /proc say 0.
+Open_file::~Open_file()
+{
+    if (fd_ >= 0)
+        close(fd_);
+}
+
+Error Open_file::system_error(const char *what) const
+{
+    return Error{path_ + ": cannot " + what + ": " + std::strerror(errno)};
+}
+
+Result<std::string> Open_file::read(std::size_t max_bytes) const
+{
+    // Not by its size alone: the file may grow meanwhile, and files of /proc say 0.
     std::string text;
-    text.reserve(std::min(static_cast<std::size_t>(status.st_size), max_bytes));
+    text.reserve(std::min(size_, max_bytes));
     char buffer[16384];
     for (;;) {
-        ssize_t got = read(file.fd(), buffer, sizeof(buffer));
+        ssize_t got = pread(fd_, buffer, sizeof(buffer), static_cast<off_t>(text.size()));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -322,10 +316,18 @@ Result<std::string> read_file(const std::string &path, std::size_t max_bytes, Fi
         if (got == 0)
             return text;
         if (static_cast<std::size_t>(got) > max_bytes - text.size())
-            return Error{path + ": larger than the " + std::to_string(max_bytes) +
+            return Error{path_ + ": larger than the " + std::to_string(max_bytes) +
                          " bytes that are allowed"};
         text.append(buffer, static_cast<std::size_t>(got));
     }
+}
+
+Result<std::string> read_file(const std::string &path, std::size_t max_bytes, File_access access)
+{
+    const Result<Open_file> file = Open_file::open(path, access);
+    if (!file)
+        return file.error();
+    return file->read(max_bytes);
 }
 
 } // namespace proxymap

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace proxymap {
@@ -44,6 +45,32 @@ std::vector<std::string_view> split_words(std::string_view value);
 // secret: refuses a file that its group or others may read or write, or that belongs to somebody
 // else than root or the calling user.
 enum class File_access : std::uint8_t { any, secret };
+
+// A regular file, open for reading: to be checked now and read later, from wherever.
+class Open_file {
+  public:
+    // Errors name the path and errno's text.
+    static Result<Open_file> open(const std::string &path, File_access access);
+    Open_file(Open_file &&other) noexcept
+        : path_(std::move(other.path_)), fd_(other.fd_), size_(other.size_)
+    {
+        other.fd_ = -1;
+    }
+    Open_file &operator=(Open_file &&) = delete;
+    ~Open_file();
+
+    std::size_t size() const { return size_; } // in bytes, when it was opened
+    // The whole of it, at most max_bytes. May be called again.
+    Result<std::string> read(std::size_t max_bytes) const;
+
+  private:
+    Open_file(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+    Error system_error(const char *what) const;
+
+    std::string path_;
+    int fd_;
+    std::size_t size_ = 0;
+};
 
 // Reads the whole regular file, at most max_bytes. Errors name the path and errno's text.
 Result<std::string> read_file(const std::string &path, std::size_t max_bytes = 16U << 20U,

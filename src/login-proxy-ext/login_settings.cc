@@ -13,7 +13,7 @@ Result<Login_settings> read_login_settings(const std::string &path)
     Login_settings result;
     result.settings = std::move(*settings);
     for (const Tls_policy &policy : result.settings.tls_policies)
-        result.files.read(policy);
+        result.files.hold(policy);
     return result;
 }
 

@@ -10,6 +10,7 @@ namespace proxymap {
 namespace {
 
 constexpr std::size_t max_file_bytes = 16U << 20U;
+constexpr std::size_t small_file_bytes = 64U << 10U;
 
 struct Named_file {
     const char *setting;
@@ -42,18 +43,33 @@ Policy_files::~Policy_files()
 
 Kept_files::~Kept_files()
 {
-    for (auto &[file, bytes] : bytes_) {
-        if (bytes && file.second == File_access::secret)
-            wipe(&*bytes);
+    for (auto &[name, kept] : kept_) {
+        if (kept && kept->bytes && name.second == File_access::secret)
+            wipe(&*kept->bytes);
     }
 }
 
-void Kept_files::read(const Tls_policy &policy)
+Result<Kept_files::Kept> Kept_files::keep(const std::string &path, File_access access)
+{
+    Result<Open_file> file = Open_file::open(path, access);
+    if (!file)
+        return file.error();
+    Kept kept{std::move(*file), std::nullopt};
+    if (access == File_access::secret || kept.file.size() <= small_file_bytes) {
+        Result<std::string> bytes = kept.file.read(max_file_bytes);
+        if (!bytes)
+            return bytes.error();
+        kept.bytes = std::move(*bytes);
+    }
+    return kept;
+}
+
+void Kept_files::hold(const Tls_policy &policy)
 {
     for (const Named_file &file : files_named_by(policy)) {
         const std::pair<std::string, File_access> wanted(file.path, file.access);
-        if (!file.path.empty() && !bytes_.contains(wanted))
-            bytes_.emplace(wanted, read_file(file.path, max_file_bytes, file.access));
+        if (!file.path.empty() && !kept_.contains(wanted))
+            kept_.emplace(wanted, keep(file.path, file.access));
     }
 }
 
@@ -66,15 +82,18 @@ Result<Policy_files> Kept_files::files_of(const Tls_policy &policy) const
         auto blame = [&](const std::string &what) {
             return Error{"tls_policy " + policy.name + ": " + file.setting + ": " + what};
         };
-        auto kept = bytes_.find({file.path, file.access});
-        if (kept == bytes_.end())
+        auto found = kept_.find({file.path, file.access});
+        if (found == kept_.end())
             return blame(file.path + " has not been read");
-        const Result<std::string> &bytes = kept->second;
+        const Result<Kept> &kept = found->second;
+        if (!kept)
+            return blame(kept.error().message);
+        Result<std::string> bytes = kept->bytes ? *kept->bytes : kept->file.read(max_file_bytes);
         if (!bytes)
             return blame(bytes.error().message);
         if (bytes->empty())
             return blame(file.path + " is empty");
-        files.*file.bytes = *bytes;
+        files.*file.bytes = std::move(*bytes);
     }
     return files;
 }
@@ -82,7 +101,7 @@ Result<Policy_files> Kept_files::files_of(const Tls_policy &policy) const
 Result<Policy_files> read_policy_files(const Tls_policy &policy)
 {
     Kept_files kept;
-    kept.read(policy);
+    kept.hold(policy);
     return kept.files_of(policy);
 }
 

@@ -1,5 +1,5 @@
-// The files of a TLS policy, as bytes: read as root, before the login process locks itself into its
-// chroot. Parses nothing, for with service_count = 1 it runs at every login (policy_material.h
+// The files of a TLS policy, as bytes: opened as root, before the login process locks itself into
+// its chroot. Parses nothing, for with service_count = 1 it runs at every login (policy_material.h
 // parses, on the policy's first use).
 #pragma once
 
@@ -8,6 +8,7 @@
 #include "../core/tls_policy.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,8 +29,9 @@ struct Policy_files {
     ~Policy_files();
 };
 
-// The files of all policies, each read once although several policies may name it: a system's CA
-// bundle is large. Keys are overwritten when this goes.
+// The files of all policies, each held once although several policies may name it. A large one (a
+// system's CA bundle) is held open and read when a login needs it, for reading it costs a process
+// that serves one login more than all the rest of this. Keys are overwritten when this goes.
 class Kept_files {
   public:
     Kept_files() = default;
@@ -37,14 +39,21 @@ class Kept_files {
     Kept_files &operator=(Kept_files &&) = delete;
     ~Kept_files();
 
-    // Reads those that the policy names, where that has not been done.
-    void read(const Tls_policy &policy);
-    // A copy of what has been read. Errors name policy, setting and file. An empty file is one; so
-    // is a key file that its group or others may read or write (File_access::secret).
+    // Those that the policy names, where that has not been done.
+    void hold(const Tls_policy &policy);
+    // What they say; a file that was replaced meanwhile (by renaming another one) is not seen.
+    // Errors name policy, setting and file. An empty file is one; so is a key file that its group
+    // or others may read or write (File_access::secret).
     Result<Policy_files> files_of(const Tls_policy &policy) const;
 
   private:
-    std::map<std::pair<std::string, File_access>, Result<std::string>> bytes_;
+    struct Kept {
+        Open_file file;
+        std::optional<std::string> bytes; // of a small one and of a secret one
+    };
+    static Result<Kept> keep(const std::string &path, File_access access);
+
+    std::map<std::pair<std::string, File_access>, Result<Kept>> kept_;
 };
 
 // Both in one, for one policy.

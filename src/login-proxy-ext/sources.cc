@@ -4,6 +4,7 @@
 // prepared before, and nothing is allocated unless an address has just failed this login.
 #include "sources.h"
 
+#include "../core/any_number.h"
 #include "../core/assigned_here.h"
 #include "../core/clock.h"
 #include "../core/text.h"
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <random>
 #include <utility>
 
 namespace proxymap {
@@ -30,9 +30,10 @@ struct Sources::Pool {
 
 Sources::Sources(const std::vector<Source_pool> &pools, std::shared_ptr<Usage_counts> counts,
                  Surroundings surroundings)
-    : counts_(counts ? std::move(counts) : Usage_counts::private_counts()),
-      surroundings_(std::move(surroundings)), turn_(std::random_device()())
+    : counts_(std::move(counts)), surroundings_(std::move(surroundings)), turn_(any_number())
 {
+    if (counts_ == nullptr && !pools.empty())
+        counts_ = Usage_counts::private_counts();
     if (!surroundings_.is_assigned)
         surroundings_.is_assigned = [here = std::make_shared<Assigned_here>()](const Ip &ip) {
             return (*here)(ip);

@@ -5,6 +5,7 @@
 // after a check of their range.
 #include "usage_ledger.h"
 
+#include "../core/any_number.h"
 #include "../core/clock.h"
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 #include <cerrno>
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 namespace proxymap::usage {
@@ -24,15 +24,6 @@ constexpr std::uint64_t sweep_budget = 200'000;    // ns
 constexpr std::uint64_t forced_budget = 1'000'000; // ns, when no row is free
 constexpr std::uint64_t retry_interval = 1000;     // ms
 constexpr int max_lock_tries = 32;                 // for rows that look free and are not
-
-// Only to spread processes over the rows.
-std::uint64_t any_number()
-{
-    std::uint64_t number = 0;
-    if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
-        number = monotonic_ns();
-    return number;
-}
 
 } // namespace
 

@@ -1,14 +1,15 @@
 // Where mail comes from; see lmtp_sources.h.
 #include "lmtp_sources.h"
 
+#include "../core/any_number.h"
+
 #include <algorithm>
-#include <random>
 
 namespace proxymap {
 
 Lmtp_sources::Lmtp_sources(const std::vector<Source_pool> &pools,
                            const Source_addresses::Surroundings &surroundings)
-    : is_assigned_(surroundings.is_assigned), turn_(std::random_device()())
+    : is_assigned_(surroundings.is_assigned), turn_(any_number())
 {
     for (const Source_pool &pool : pools) {
         pools_.push_back(std::make_unique<Source_addresses>(pool, surroundings));

@@ -460,12 +460,14 @@ def test_a_changed_policy_is_in_force_after_a_reload(make_policy_site, certifica
     assert crashes(site) == []
 
 
-def test_a_ca_file_with_other_contents_is_in_force_after_a_reload(make_policy_site, certificates, policies, workspace):
-    path = os.path.join(workspace, "changing-ca.pem")
+@pytest.mark.parametrize("padding", [0, 200_000], ids=["small", "large"])  # a large one is read on first use
+def test_a_ca_file_with_other_contents_is_in_force_after_a_reload(make_policy_site, certificates, policies, workspace,
+                                                                  padding):
+    path = os.path.join(workspace, f"changing-ca-{padding}.pem")
 
     def put(source):
         with open(source, encoding="ascii") as old, open(path + ".new", "w", encoding="ascii") as new:
-            new.write(old.read())
+            new.write("x\n" * (padding // 2) + old.read())
         os.rename(path + ".new", path)
     put(certificates.ours.ca)
     site = make_policy_site(service_count=0)

@@ -96,11 +96,26 @@ TEST(policy_files, a_file_that_two_policies_name_is_read_once)
     other.name = "other";
     policy.ca_file = other.ca_file = write("ca", "the CA");
     Kept_files kept;
-    kept.read(policy);
+    kept.hold(policy);
     write("ca", "another CA");
-    kept.read(other);
+    kept.hold(other);
     STRCMP_EQUAL("the CA", kept.files_of(policy)->ca.c_str());
     STRCMP_EQUAL("the CA", kept.files_of(other)->ca.c_str());
+}
+
+TEST(policy_files, a_large_file_is_read_when_it_is_needed_from_what_was_there_before)
+{
+    const std::string bundle(200'000, 'x');
+    policy.ca_file = write("ca", bundle);
+    Kept_files kept;
+    kept.hold(policy);
+    write("other", "another CA");
+    LONGS_EQUAL(0, std::rename((folder + "/other").c_str(), policy.ca_file.c_str()));
+    for (int i = 0; i < 2; i++)
+        CHECK(kept.files_of(policy)->ca == bundle);
+    LONGS_EQUAL(0, std::remove(policy.ca_file.c_str()));
+    const Kept_files moved(std::move(kept));
+    CHECK(moved.files_of(policy)->ca == bundle);
 }
 
 TEST(policy_files, a_file_that_is_certificate_and_key_is_judged_as_a_key)
