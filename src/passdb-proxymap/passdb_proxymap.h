@@ -21,7 +21,7 @@ class Passdb_proxymap final : public Passdb {
     explicit Passdb_proxymap(Configuration configuration);
     ~Passdb_proxymap() override;
 
-    void start() override;
+    void start(bool in_worker) override;
     Block_complaint check_block(const Block_rules &rules) override;
     void verify_plain(const Auth_request &request, const Block_rules &rules, const char *password,
                       std::uintptr_t answer) override;
@@ -60,7 +60,7 @@ class Passdb_proxymap final : public Passdb {
     const Configuration configuration_;
     const Settings &settings_ = configuration_.settings;
     Log_limiter limiter_;
-    Newest_position newest_;
+    Map_news news_;
     std::unique_ptr<Loop> loop_;
     Assigned_here assigned_here_;
     std::unique_ptr<Resolver> resolver_;         // outlives the next

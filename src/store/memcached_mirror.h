@@ -17,6 +17,7 @@
 #include "../core/seal.h"
 #include "../core/settings.h"
 #include "loop.h"
+#include "map_news.h"
 #include "store.h"
 
 #include <memory>
@@ -33,10 +34,11 @@ struct Mirror_config {
     std::uint32_t breaker_pause = 1000; // ms between the thread's own attempts while it is open
     Seal_keys seal_keys;
     bool require_seal = false;
+    std::string proxy_name; // who reports to it (proxy_report.h); empty: nobody
 };
 
-// loop and newest must outlive the store.
+// loop and news must outlive the store.
 std::unique_ptr<Store> make_memcached_mirror(const Mirror_config &config, Loop &loop,
-                                             Newest_position &newest);
+                                             Map_news &news);
 
 } // namespace proxymap

@@ -5,6 +5,7 @@
 #include "memcached_session.h"
 
 #include "../core/key.h"
+#include "mirror_journal.h"
 
 #include <algorithm>
 #include <utility>
@@ -12,6 +13,8 @@
 namespace proxymap {
 
 namespace {
+
+constexpr std::uint64_t quiet_after_refusal_ms = 60'000;
 
 std::optional<Marker> read_marker(const std::optional<Memcached_item> &item, bool *unreadable)
 {
@@ -34,6 +37,12 @@ bool marker_moved(const Memcached_connection::Items &items)
     return before && after && before->value != after->value;
 }
 
+// A position of another table is none that anybody would take over.
+bool is_news(const Position &position, const Position &known)
+{
+    return !known.known() || (position.table == known.table && known.older_than(position));
+}
+
 } // namespace
 
 Memcached_session::Memcached_session(const Mirror_config &config)
@@ -41,8 +50,11 @@ Memcached_session::Memcached_session(const Mirror_config &config)
 {
 }
 
-Batch Memcached_session::ask(const std::vector<const Key *> &keys)
+Batch Memcached_session::ask(const std::vector<const Key *> &keys, const Position &known)
 {
+    Batch batch;
+    batch.known = known;
+    batch.asked = monotonic_ms();
     asked_.resize(keys.size() + 2);
     asked_.front() = marker_key(config_.name_space);
     for (std::size_t i = 0; i < keys.size(); i++) {
@@ -50,7 +62,6 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys)
     }
     asked_.back() = asked_.front();
 
-    Batch batch;
     auto items = get(asked_);
     if (items && marker_moved(*items)) {
         items = get(asked_); // a transaction came into force in the midst: now it is behind us
@@ -66,6 +77,15 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys)
     // versions read after it are the new one. All of one reply must be of one side.
     const bool steady = batch.marker_before && batch.marker_before == batch.marker_after;
     const Position *marker = steady ? &batch.marker_after->position : nullptr;
+    if (steady && batch.marker_after->complete() && is_news(*marker, known)) {
+        auto changes = read_mirror_journal(*connection_, config_.name_space, known, *marker);
+        if (!changes) {
+            batch.failure = changes.error().message;
+            connection_.reset();
+            return batch;
+        }
+        batch.journal = Journal_step{known, *marker, std::move(*changes)};
+    }
     batch.slots.resize(keys.size());
     for (std::size_t i = 0; i < keys.size(); i++) {
         if (const auto &item = (*items)[i + 1]) {
@@ -73,6 +93,16 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys)
         }
     }
     return batch;
+}
+
+void Memcached_session::say(const Mirror_report &report)
+{
+    if (report.key.empty() || !connection_ || monotonic_ms() < say_nothing_before_)
+        return;
+    if (!connection_->set(report.key, report.text)) {
+        connection_.reset();
+        say_nothing_before_ = monotonic_ms() + quiet_after_refusal_ms;
+    }
 }
 
 Result<Memcached_session::Items> Memcached_session::get(const std::vector<std::string> &keys)

@@ -289,6 +289,23 @@ TEST(cache, records_of_earlier_finds_stay_valid_through_later_ones)
 
 // ------------------------------------------------------------------------------------- ages
 
+TEST(cache, after_a_revalidation_all_is_stale_and_nothing_is_gone)
+{
+    Cache cache(limits(mega));
+    cache.put_found(Kind::user, "john", record("b1"), now);
+    cache.put_missing(Kind::user, "joe", now);
+    cache.revalidate(now);
+    check_text("stale", age(cache, "john", now));
+    check_text("stale", age(cache, "joe", now));
+    Cache_hit hit;
+    CHECK_TRUE(cache.find(Kind::user, "john", now, &hit));
+    CHECK_TRUE(hit.outdated);
+    cache.put_found(Kind::user, "john", record("b1"), now); // in the same millisecond
+    check_text("fresh", age(cache, "john", now));
+    CHECK_TRUE(cache.find(Kind::user, "john", now, &hit));
+    CHECK_FALSE(hit.outdated);
+}
+
 TEST(cache, a_found_record_is_fresh_then_stale_then_gone)
 {
     Cache cache(limits(mega));
