@@ -66,6 +66,9 @@ class Table {
     virtual ~Table() = default;
 
     virtual Position position() = 0;
+    // Whether it is a replica of another host's (lmdb_replica.h): every transaction is refused then
+    // but one that begins with promote(), which makes it a table.
+    virtual Result<bool> follows() = 0;
     // Nothing: absent.
     virtual Result<std::optional<Record>> get(Kind kind, const std::string &name) = 0;
     // In order of kind, then name; `each` returns false to stop.
