@@ -21,6 +21,11 @@ class Mirror_reading {
 
     // Nothing: there is none. One that is not understood is an error.
     Result<std::optional<Marker>> marker();
+    const std::string &name() const { return name_; }
+    // The server evicts nothing: what it has not, it was never given or told to remove.
+    bool keeps_everything() const { return connection_->keeps_everything(); }
+    // Of no use any more, after an error.
+    bool broken() const { return connection_->broken(); }
     // One entry a key, in their order.
     Result<Memcached_connection::Items> get(const std::vector<std::string> &keys);
 
