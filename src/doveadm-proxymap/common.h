@@ -40,6 +40,7 @@ extern const Command status_command;
 extern const Command sync_command;
 extern const Command unset_command;
 extern const Command verify_command;
+extern const Command watch_command;
 
 // The settings file: the one named, else the `args` of the first passdb block of proxymap's in
 // Dovecot's configuration, else /etc/dovecot/proxymap.conf.ext.

@@ -38,6 +38,7 @@ def test_every_command_is_offered():
     (("proxymap", "--config", "x", "ve"), ["verify"]),
     (("proxymap", "follow", "--in"), ["--init", "--interval"]),
     (("proxymap", "promote", "--y"), ["--yes"]),
+    (("proxymap", "watch", "--from", "x"), []),
     (("proxymap", "nonsense", "x"), []),
 ])
 def test_what_is_offered(words, offered):
