@@ -21,6 +21,7 @@ inline constexpr int exit_no_record = 67; // EX_NOUSER: proven absent
 inline constexpr int exit_output_failed = 74; // EX_IOERR
 inline constexpr int exit_try_again = 75;     // EX_TEMPFAIL: a store is unavailable
 inline constexpr int exit_not_host = 77;      // EX_NOPERM: another host is the table's
+inline constexpr int exit_refused = 77;       // EX_NOPERM: lookup: that client may not log in
 inline constexpr int exit_bad_config = 78;    // EX_CONFIG
 inline constexpr int exit_usage = 64;         // EX_USAGE
 
