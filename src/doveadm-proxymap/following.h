@@ -1,21 +1,19 @@
 // Keeps this host's replica equal to the fleet's map: what the mirrors' journal names is read from
-// a mirror and put into the replica, all of it in one transaction.
+// a mirror and put into the replica, all of it in one transaction (follow_step.h).
 //
-// MUST: a replica at a position holds the map of that position, wholly. What a mirror does not have
-// is deleted only where that is proven, by the rules by which a proxy believes a miss.
+// MUST: a replica at a position holds the map of that position, wholly; and it is called current
+// only when a complete mirror is at its position.
 #pragma once
 
 #include "mirror_reading.h"
 
 #include "core/configuration.h"
-#include "core/journal.h"
 #include "store/lmdb_replica.h"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace proxymap {
@@ -48,23 +46,15 @@ class Following {
         Store_address address;
         std::unique_ptr<Mirror_reading> reading; // null: not connected
         std::optional<Marker> marker;            // of this poll
-    };
-    // What a step puts into the replica.
-    struct Step {
-        Position at;
-        std::uint64_t records = 0;
+        std::optional<Error> error;              // the last one
+        std::uint64_t next_try = 0;              // it is left alone until then
     };
 
-    Result<Done> look(Mirror &mirror);
-    Result<Done> connect(Mirror &mirror) const;
+    Result<Done> look(Mirror &mirror) const;
+    Result<std::optional<Marker>> read_marker(Mirror &mirror) const;
+    std::optional<Position> newest_position(const Position &own, Follow_report *report);
     Follow_report step(const Position &from, const Position &to);
-    Result<bool> follow(Mirror &mirror, Step &step);
-    Result<bool> read_entries(Mirror &mirror, const Position &from, const Position &to,
-                              std::vector<Key> *keys_r);
-    Result<Done> read_records(Mirror &mirror, const std::vector<Key> &keys, const Position &table);
-    Result<Done> take(const Key &key, const std::string *value, const Position &marker,
-                      const Mirror &mirror);
-    Result<Done> check_seal_of(std::string_view seal, std::string_view signed_text) const;
+    Result<bool> take(Mirror_reading &mirror, Follow_report *report);
 
     const Configuration &configuration_;
     Replica &replica_;

@@ -232,6 +232,15 @@ def test_follow_goes_on_until_it_is_ended(host, follower, start):
     assert process.popen.returncode == 0
 
 
+def test_status_shows_a_replica_and_when_it_was_seen_to_be_current(host, follower):
+    row = follower.rows("status")[0]
+    assert row["state"] == "replica" and "is proxymap-follow.service running?" in row["why"]
+    follower("follow", "--once")
+    assert re.fullmatch(r"seen to be current \d+ s ago", follower.rows("status")[0]["why"])
+    host("set", "user", "u1", "backend=b2")
+    assert [row["state"] for row in follower.rows("status", code=75)] == ["replica", "newer", "newer"]
+
+
 def test_follow_says_once_that_the_mirrors_are_down_and_that_they_are_back(host, follower, mirrors, start):
     process = start(follower, "follow")
     wait_until(lambda: "current at position" in process.said(), "the replica is current")
@@ -248,6 +257,19 @@ def test_follow_says_once_that_the_mirrors_are_down_and_that_they_are_back(host,
     wait_until(lambda: same_map(host, follower), "it goes on")
     wait_until(lambda: process.said().count("current at position") == 2, "it says so")
     assert process.said().count("\n") <= 8
+
+
+def test_a_mirror_that_hangs_does_not_keep_the_replica_from_the_others(host, follower, mirrors, start):
+    process = start(follower, "follow")
+    wait_until(lambda: "current at position" in process.said(), "the replica is current")
+    mirrors[0].freeze()
+    host("set", "user", "u1", "backend=b2", code=75)
+    wait_until(lambda: same_map(host, follower), "the replica has the change")
+    for _ in range(3):
+        note = polled(follower)
+        wait_until(lambda: polled(follower) != note, "it is seen to be current")
+    mirrors[0].thaw()
+    assert process.said().count("\n") == 1  # nothing is wrong
 
 
 def test_a_follow_whose_host_is_promoted_ends(follower, start):

@@ -4,6 +4,7 @@
 #include "doveadm-proxymap/mirror_journal.h"
 #include "doveadm-proxymap/mirror_update.h"
 
+#include "core/journal.h"
 #include "doveadm-proxymap/table_lock.h"
 #include "fake_memcached.h"
 #include "store/lmdb_layout.h"

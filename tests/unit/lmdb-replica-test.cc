@@ -1,6 +1,7 @@
 // src/store/lmdb_replica.cc: nobody but `follow` writes to a replica, until it is promoted.
 #include "store/lmdb_replica.h"
 
+#include "store/fault_point.h"
 #include "store_asking.h"
 #include "table_folder.h"
 
@@ -120,6 +121,40 @@ TEST(lmdb_replica, knows_what_changed_by_the_journal_that_it_took_over)
     CHECK(!changes->reset);
     LONGS_EQUAL(2, changes->keys.size());
     CHECK(!(*reader->get(Kind::user, "john")).has_value());
+}
+
+TEST(lmdb_replica, is_as_before_or_as_after_where_follow_is_killed)
+{
+    make();
+    replica.reset();
+    const auto killed_at = [&](const char *place) {
+        return in_child([&]() -> std::string {
+            want_fault(place);
+            auto opened = Replica::open(folder.config());
+            if (!opened)
+                return message(opened);
+            Replica &own = **opened;
+            if (!own.begin().ok() || !own.remove(Kind::user, "john").ok() ||
+                !own.put(Kind::user, "joe", stored("user joe backend=b1", second)).ok() ||
+                !own.log(second, "user joe\nuser john\n").ok())
+                return "failed before";
+            return message(own.commit(second));
+        });
+    };
+    const auto names = [&] {
+        std::string text = format_position(table(Table::Mode::read)->position());
+        CHECK(table(Table::Mode::read)
+                  ->for_each([&](const Record &record) {
+                      text += " " + record.name;
+                      return true;
+                  })
+                  .ok());
+        return text;
+    };
+    STRCMP_EQUAL("killed by signal 9", killed_at("before-commit").c_str());
+    STRCMP_EQUAL((format_position(first) + " john").c_str(), names().c_str());
+    STRCMP_EQUAL("killed by signal 9", killed_at("after-commit").c_str());
+    STRCMP_EQUAL((format_position(second) + " joe").c_str(), names().c_str());
 }
 
 TEST(lmdb_replica, that_is_made_anew_has_nothing_of_what_it_was)

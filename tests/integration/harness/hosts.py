@@ -56,7 +56,7 @@ def follower(make_follower):
 
 @pytest.fixture
 def start(request):
-    """start(tool, *words): that command as a process that goes on; its output is in .said()."""
+    """start(tool, *words): that command as a process that goes on; what it has printed is .said()."""
     processes = []
 
     def begin(tool, *words, formatter=()):
