@@ -20,6 +20,8 @@ inline constexpr int exit_no_input = 66;  // EX_NOINPUT: a file cannot be read
 inline constexpr int exit_no_record = 67; // EX_NOUSER: proven absent
 inline constexpr int exit_output_failed = 74; // EX_IOERR
 inline constexpr int exit_try_again = 75;     // EX_TEMPFAIL: a store is unavailable
+inline constexpr int exit_not_host = 77;      // EX_NOPERM: another host is the table's
+inline constexpr int exit_refused = 77;       // EX_NOPERM: lookup: that client may not log in
 inline constexpr int exit_bad_config = 78;    // EX_CONFIG
 inline constexpr int exit_usage = 64;         // EX_USAGE
 
@@ -28,15 +30,18 @@ extern const Command backend_command;
 extern const Command check_command;
 extern const Command delete_command;
 extern const Command export_command;
+extern const Command follow_command;
 extern const Command get_command;
 extern const Command import_command;
 extern const Command list_command;
 extern const Command lookup_command;
+extern const Command promote_command;
 extern const Command set_command;
 extern const Command status_command;
 extern const Command sync_command;
 extern const Command unset_command;
 extern const Command verify_command;
+extern const Command watch_command;
 
 // The settings file: the one named, else the `args` of the first passdb block of proxymap's in
 // Dovecot's configuration, else /etc/dovecot/proxymap.conf.ext.

@@ -11,6 +11,7 @@ class Dry_table final : public Table {
     explicit Dry_table(std::unique_ptr<Table> below) : below_(std::move(below)) {}
 
     Position position() override { return below_ ? below_->position() : Position(); }
+    Result<bool> follows() override { return below_ ? below_->follows() : Result<bool>(false); }
     Result<std::optional<Record>> get(Kind kind, const std::string &name) override
     {
         return below_ ? below_->get(kind, name) : std::optional<Record>();

@@ -9,21 +9,20 @@ namespace proxymap {
 
 namespace {
 
-constexpr std::uint32_t timeout_msecs = 5000;
-
-Result<std::unique_ptr<Memcached_connection>> connect_to(const Store_address &address)
+Result<std::unique_ptr<Memcached_connection>> connect_to(const Store_address &address,
+                                                         std::uint32_t timeout)
 {
     std::vector<std::string> hosts = {std::string()}; // a unix socket has none
     if (address.path.empty()) {
-        Result<std::vector<std::string>> known = Host_addresses(address.host).get(timeout_msecs);
+        Result<std::vector<std::string>> known = Host_addresses(address.host).get(timeout);
         if (!known)
             return known.error();
         hosts = std::move(*known);
     }
     Error error;
     for (const std::string &host : hosts) {
-        auto connection = Memcached_connection::open(
-            {host, address.port, address.path}, timeout_msecs, Memcached_connection::Use::reader);
+        auto connection = Memcached_connection::open({host, address.port, address.path}, timeout,
+                                                     Memcached_connection::Use::reader);
         if (connection)
             return connection;
         error = connection.error();
@@ -41,9 +40,10 @@ Mirror_reading::Mirror_reading(std::string name, const std::string &name_space,
 }
 
 Result<std::unique_ptr<Mirror_reading>> Mirror_reading::connect(const Store_address &address,
-                                                                const std::string &name_space)
+                                                                const std::string &name_space,
+                                                                std::uint32_t timeout)
 {
-    auto connection = connect_to(address);
+    auto connection = connect_to(address, timeout);
     if (!connection)
         return Error{address.text() + ": " + connection.error().message};
     return std::unique_ptr<Mirror_reading>(

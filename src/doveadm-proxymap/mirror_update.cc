@@ -45,8 +45,12 @@ Error foreign(const std::string &name, const Position &held, const Position &tab
                      format_position(held) + ", this table is at " + format_position(table) +
                      "): write there, or make this host the table's with `doveadm proxymap "
                      "promote`"};
-    return Error{name + ": holds records of another or a newer table (position " +
-                 format_position(held) + ", this table is at " + format_position(table) +
+    if (held.table == table.table)
+        return Error{name + ": holds newer records of this table than this host has (position " +
+                     format_position(held) + ", this table is at " + format_position(table) +
+                     "): if they are to be given up, run `doveadm proxymap promote`"};
+    return Error{name + ": holds records of another table (position " + format_position(held) +
+                 ", this table is at " + format_position(table) +
                  "): if this table is the right one, empty the mirror first (flush_all)"};
 }
 
@@ -125,7 +129,11 @@ Result<Plan> Update::plan_from(const Marker &held)
 {
     if (held.complete() && held.position == now_)
         return plan_tidy();
-    if (held.complete() && held.position == table_.before_commit())
+    // Into another epoch only where the last hand on that mirror was this host's: who wrote there
+    // in the old epoch may have begun a change, and its new versions would be in force by this
+    // marker.
+    if (held.complete() && held.position == table_.before_commit() &&
+        (held.position.epoch == now_.epoch || held.position == finished()))
         return Plan{Mirror_way::change, {}, false, {}};
 
     // Versions that an older transaction left there are in the same list, when it goes back so far.
@@ -452,6 +460,8 @@ Result<std::vector<Mirror_report>> update_mirrors(const Configuration &configura
                                                   bool dry_run)
 {
     const auto &settings = configuration.settings;
+    if (auto own = must_not_follow(settings, table); !own)
+        return own.error();
     const auto now = table.position();
     // An empty map would be in force there, and everybody unknown.
     if (!now.written())
@@ -483,6 +493,16 @@ Result<std::vector<Mirror_report>> update_mirrors(const Configuration &configura
             return noted.error();
     }
     return reports;
+}
+
+Result<Done> must_not_follow(const Settings &settings, Table &table)
+{
+    const auto follows = table.follows();
+    if (!follows)
+        return follows.error();
+    if (*follows)
+        return follower_error(settings.table);
+    return Done{};
 }
 
 Result<Done> may_write(const Configuration &configuration, const Position &table)

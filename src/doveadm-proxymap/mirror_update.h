@@ -53,6 +53,9 @@ Result<std::vector<Mirror_report>> update_mirrors(const Configuration &configura
 // that is down says nothing. Blocks, for seconds at most.
 Result<Done> may_write(const Configuration &configuration, const Position &table);
 
+// Refused where the table is a replica, which `follow` alone writes.
+Result<Done> must_not_follow(const Settings &settings, Table &table);
+
 // One mirror, for update_mirrors() and its test. note: what the table remembers of it.
 Mirror_report update_mirror(const std::string &name, Mirror_writer &writer, Table &table,
                             const std::optional<Mirror_note> &note, bool dry_run);

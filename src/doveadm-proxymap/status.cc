@@ -6,6 +6,7 @@
 #include "mirror_state.h"
 
 #include "store/lmdb_env.h"
+#include "store/poll_note.h"
 
 #include <sys/stat.h>
 
@@ -64,6 +65,14 @@ std::string size_of(const Settings &settings)
     return std::to_string(status.st_size);
 }
 
+// What `follow` has last seen of it.
+std::string follow_age(const Settings &settings)
+{
+    const std::optional<std::uint64_t> age = read_poll_age(settings.table);
+    return age ? "seen to be current " + std::to_string(*age / 1000) + " s ago"
+               : "nobody has seen it to be current: is proxymap-follow.service running?";
+}
+
 // Whether it is current.
 bool add_mirror(Rows &rows, const Store_address &address, const Settings &settings,
                 const Position &table)
@@ -109,9 +118,13 @@ int run_status(const Arguments &arguments)
 
     Rows rows("flow", {"store", "state", "position", "items", "journal", "evictions", "bytes",
                        "limit", "latency_us", "why"});
-    rows.add({settings.table, "table", format_position(position), std::to_string(*records),
-              std::to_string(*journal), unknown, size_of(settings),
-              std::to_string(settings.table_max_size), unknown, ""});
+    const Result<bool> follows = (*table)->follows();
+    if (!follows)
+        return fail(exit_try_again, follows.error().message);
+    rows.add({settings.table, *follows ? "replica" : "table", format_position(position),
+              std::to_string(*records), std::to_string(*journal), unknown, size_of(settings),
+              std::to_string(settings.table_max_size), unknown,
+              *follows ? follow_age(settings) : ""});
     bool current = true;
     for (const Store_address &address : settings.stores) {
         if (address.type == Store_address::Type::memcached)

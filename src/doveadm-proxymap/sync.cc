@@ -31,6 +31,8 @@ int sync_mirrors(const Configuration &configuration, bool dry_run, bool quiet)
     if (!opened)
         return fail(exit_try_again, opened.error().message);
     Table &table = *opened->table;
+    if (const Result<Done> own = must_not_follow(configuration.settings, table); !own)
+        return fail(exit_not_host, own.error().message);
     const Result<std::vector<Mirror_report>> reports =
         update_mirrors(configuration, table, dry_run);
     if (!reports)

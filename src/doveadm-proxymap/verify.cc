@@ -113,6 +113,10 @@ int run_verify(const Arguments &arguments)
     if (!opened)
         return fail(exit_try_again, opened.error().message);
     Table &table = *opened->table;
+    if (repair) {
+        if (const Result<Done> own = must_not_follow(settings, table); !own)
+            return fail(exit_not_host, own.error().message);
+    }
     return verify_mirrors(*configuration, table, repair);
 }
 

@@ -40,12 +40,38 @@ Result<Locked_table> open_locked_table(const Settings &settings, Table::Mode mod
 std::unique_ptr<Writing> Writing::begin(const Configuration &configuration, bool dry_run,
                                         int *code_r)
 {
-    std::unique_ptr<Writing> writing(new Writing(configuration, dry_run));
-    const Result<Done> begun = dry_run ? writing->begin_reading() : writing->begin_writing();
+    return begin(std::unique_ptr<Writing>(new Writing(configuration, dry_run, false)), code_r);
+}
+
+std::unique_ptr<Writing> Writing::begin_promotion(const Configuration &configuration, bool dry_run,
+                                                  int *code_r)
+{
+    return begin(std::unique_ptr<Writing>(new Writing(configuration, dry_run, true)), code_r);
+}
+
+std::unique_ptr<Writing> Writing::begin(std::unique_ptr<Writing> writing, int *code_r)
+{
+    const Result<Done> begun =
+        writing->dry_run_ ? writing->begin_reading() : writing->begin_writing();
     if (begun)
         return writing;
-    *code_r = fail(exit_try_again, begun.error().message);
+    *code_r = fail(writing->code_, begun.error().message);
     return nullptr;
+}
+
+// Asked before any mirror is: a replica says so itself.
+Result<Done> Writing::is_the_host()
+{
+    if (promotes_)
+        return Done{};
+    if (Result<Done> own = must_not_follow(configuration_.settings, *table_); !own) {
+        code_ = exit_not_host;
+        return own;
+    }
+    Result<Done> allowed = may_write(configuration_, table_->position());
+    if (!allowed)
+        code_ = exit_not_host;
+    return allowed;
 }
 
 Result<Done> Writing::begin_reading()
@@ -55,7 +81,7 @@ Result<Done> Writing::begin_reading()
         return found.error();
     const bool is_new = *found == nullptr;
     table_ = make_dry_table(std::move(*found));
-    return is_new ? Done{} : may_write(configuration_, table_->position());
+    return is_new ? Done{} : is_the_host();
 }
 
 Result<Done> Writing::begin_writing()
@@ -68,7 +94,7 @@ Result<Done> Writing::begin_writing()
         return opened.error();
     lock_.emplace(std::move(*opened->lock));
     table_ = std::move(opened->table);
-    if (Result<Done> allowed = may_write(configuration_, table_->position()); !allowed)
+    if (Result<Done> allowed = is_the_host(); !allowed)
         return allowed;
     return table_->begin();
 }

@@ -28,6 +28,9 @@ class Writing {
     // Reports the error; *code_r is the exit code then.
     static std::unique_ptr<Writing> begin(const Configuration &configuration, bool dry_run,
                                           int *code_r);
+    // The same for `promote` alone: nobody is asked whether this host may write. The table exists.
+    static std::unique_ptr<Writing> begin_promotion(const Configuration &configuration,
+                                                    bool dry_run, int *code_r);
     ~Writing();
     Writing(const Writing &) = delete;
     Writing &operator=(const Writing &) = delete;
@@ -41,15 +44,19 @@ class Writing {
     int finish(const std::string &what, bool changed);
 
   private:
-    Writing(const Configuration &configuration, bool dry_run)
-        : configuration_(configuration), dry_run_(dry_run)
+    Writing(const Configuration &configuration, bool dry_run, bool promotes)
+        : configuration_(configuration), dry_run_(dry_run), promotes_(promotes)
     {
     }
+    static std::unique_ptr<Writing> begin(std::unique_ptr<Writing> writing, int *code_r);
     Result<Done> begin_writing();
     Result<Done> begin_reading();
+    Result<Done> is_the_host();
 
     const Configuration &configuration_;
     const bool dry_run_;
+    const bool promotes_;
+    int code_ = exit_try_again; // of the error
     std::unique_ptr<Table> table_;
     std::optional<Table_lock> lock_;
 };

@@ -152,10 +152,12 @@ Rows::Rows(const char *default_format, std::initializer_list<const char *> colum
     doveadm_print_init(default_format); // does nothing when -f was given
     for (const char *column : columns)
         doveadm_print_header_simple(column);
+    start_ = doveadm_print_ostream->offset;
 }
 
 void Rows::add(std::initializer_list<std::string_view> values)
 {
+    has_rows_ = true;
     // A million rows leave nothing on doveadm's data stack.
     T_BEGIN
     {
@@ -163,6 +165,22 @@ void Rows::add(std::initializer_list<std::string_view> values)
             doveadm_print(std::string(value).c_str());
     }
     T_END;
+}
+
+// The table's printer keeps the first rows to see how wide they are, until it is told to flush; it
+// alone prints past doveadm's stream. That of JSON must not be told before the end.
+bool Rows::show()
+{
+    if (has_rows_ && !shown_) {
+        shown_ = true;
+        if (doveadm_print_ostream->offset == start_)
+            doveadm_print_flush();
+    }
+    if (o_stream_flush(doveadm_print_ostream) < 0) {
+        errno = doveadm_print_ostream->stream_errno;
+        return false;
+    }
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
 }
 
 bool flush_output()

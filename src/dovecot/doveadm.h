@@ -6,6 +6,7 @@
 
 #include "../store/loop.h"
 
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -58,6 +59,14 @@ class Rows {
     Rows(const char *default_format, std::initializer_list<const char *> columns);
     // As many values as there are columns.
     void add(std::initializer_list<std::string_view> values);
+    // Shows what was added so far, for a reader who waits for it; more may follow, so it ends no
+    // JSON. False as of flush_output().
+    bool show();
+
+  private:
+    std::uint64_t start_; // what the printer had printed before the first row
+    bool has_rows_ = false;
+    bool shown_ = false;
 };
 
 // Writes out what was printed, by Rows and by stdio. False: part of it was lost (a full disk, a

@@ -183,6 +183,7 @@ std::unique_ptr<Store> make_store(const Store_address &address, const Settings &
         config.path = address.path.empty() ? settings.table : address.path;
         config.key_case = settings.key_case;
         config.max_size = settings.table_max_size;
+        config.replica_max_age = settings.cache_stale_ttl;
         return make_lmdb_store(config, loop, news);
     }
     Mirror_config config;

@@ -15,6 +15,22 @@ Result<Position> read_position(const Lmdb_txn &txn, const Lmdb_files &files)
     return *position;
 }
 
+Result<bool> read_follows(const Lmdb_txn &txn, const Lmdb_files &files)
+{
+    const auto role = txn.get(role_key);
+    if (!role)
+        return role.error();
+    if (*role && **role != follower_role)
+        return Error{"lmdb table " + files.data() + " has a role that this version does not know"};
+    return role->has_value();
+}
+
+Error follower_error(const std::string &folder)
+{
+    return Error{folder + ": this host follows the table of another host: write there, or "
+                          "make this host the table's with `doveadm proxymap promote`"};
+}
+
 Result<Record> parse_entry(std::string_view key, std::string_view value, Key_case key_case)
 {
     auto stored = parse_stored_record(value, key_case);

@@ -8,6 +8,7 @@
 #include "lmdb_journal.h"
 #include "lmdb_layout.h"
 #include "lmdb_table.h"
+#include "poll_note.h"
 
 #include <utility>
 
@@ -41,7 +42,12 @@ class Lmdb_store final : public Store {
     std::vector<Answer> unavailable(std::size_t count, const std::string &why) const;
     Result<Lmdb_txn> snapshot();
     Result<Done> open(std::uint64_t now);
-    Result<Position> check_position(const Lmdb_txn &txn);
+    struct Standing {
+        Position position;
+        std::string unproven; // why its misses prove nothing; empty: they are proven
+    };
+    Result<Standing> check_position(const Lmdb_txn &txn);
+    Result<std::string> check_follower(std::uint64_t now);
 
     const std::string name_ = "lmdb";
     const std::string_view kept_name_ = kept_name(name_);
@@ -50,6 +56,8 @@ class Lmdb_store final : public Store {
     Map_news &news_;
     std::shared_ptr<Lmdb_env> env_; // null until the first lookup
     std::uint64_t next_look_ = 0;   // open: for another file; else: for a table
+    std::uint64_t next_age_ = 0;    // when the replica's poll note is read again
+    std::optional<std::uint64_t> poll_age_;
     std::string why_closed_;
     std::vector<Request> queue_;
     std::unique_ptr<Loop::Watch> timer_; // set while the queue is not empty
@@ -101,9 +109,9 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
     const auto txn = snapshot();
     if (!txn)
         return unavailable(keys.size(), txn.error().message);
-    const auto position = check_position(*txn);
-    if (!position)
-        return unavailable(keys.size(), position.error().message);
+    const auto standing = check_position(*txn);
+    if (!standing)
+        return unavailable(keys.size(), standing.error().message);
 
     std::vector<Answer> answers;
     answers.reserve(keys.size());
@@ -111,12 +119,13 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
         auto found = read_record(*txn, key.kind, key.name, config_.key_case);
         Answer &answer = answers.emplace_back();
         answer.store = kept_name_;
-        answer.as_of = *position;
+        answer.as_of = standing->position;
         if (!found) {
             answer.why = found.error().message;
             answer.present = true;
         } else if (!*found) {
-            answer.outcome = Outcome::missing;
+            answer.outcome = standing->unproven.empty() ? Outcome::missing : Outcome::unavailable;
+            answer.why = standing->unproven;
         } else {
             answer.outcome = Outcome::found;
             answer.position = (*found)->position;
@@ -126,7 +135,7 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
     return answers;
 }
 
-Result<Position> Lmdb_store::check_position(const Lmdb_txn &txn)
+Result<Lmdb_store::Standing> Lmdb_store::check_position(const Lmdb_txn &txn)
 {
     const auto asked = monotonic_ms();
     const auto position = read_position(txn, env_->files());
@@ -144,8 +153,37 @@ Result<Position> Lmdb_store::check_position(const Lmdb_txn &txn)
             return changes.error();
         news_.advance({known, *position, std::move(*changes)});
     }
-    news_.confirm(*position, asked);
-    return *position;
+    Standing standing{*position, {}};
+    const auto follows = read_follows(txn, env_->files());
+    if (!follows)
+        return follows.error();
+    if (*follows) {
+        auto unproven = check_follower(asked);
+        if (!unproven)
+            return unproven.error();
+        standing.unproven = std::move(*unproven);
+    }
+    if (standing.unproven.empty())
+        news_.confirm(*position, asked);
+    return standing;
+}
+
+// A replica that nobody keeps equal to the map any more: as long as a remembered record would be
+// used in an outage, so long are its hits; but it proves nothing.
+Result<std::string> Lmdb_store::check_follower(std::uint64_t now)
+{
+    if (now >= next_age_) {
+        next_age_ = now + look_again_ms;
+        poll_age_ = read_poll_age(config_.path);
+    }
+    if (poll_age_ && *poll_age_ < replica_proves_for)
+        return std::string();
+    if (!poll_age_ || *poll_age_ >= config_.replica_max_age)
+        return Error{"lmdb: " + env_->files().data() +
+                     " is a replica that `doveadm proxymap follow` does not keep current"};
+    return "lmdb: a miss in a replica proves nothing that `doveadm proxymap follow` has not seen "
+           "to be current for " +
+           std::to_string(*poll_age_ / 1000) + " s";
 }
 
 Result<Done> Lmdb_store::open(std::uint64_t now)

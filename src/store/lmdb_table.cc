@@ -47,6 +47,7 @@ class Lmdb_table final : public Table {
     Result<Done> init();
 
     Position position() override;
+    Result<bool> follows() override;
     Result<std::optional<Record>> get(Kind kind, const std::string &name) override;
     Result<Done> for_each(const std::function<bool(const Record &)> &each) override;
     Result<Done> begin() override;
@@ -83,6 +84,8 @@ class Lmdb_table final : public Table {
     Position next_;
     std::string last_key_; // no key of the table is greater
     bool failed_ = false;  // this transaction must not be committed
+    bool follows_ = false; // it is a replica, and the transaction does not make it a table
+    bool promotes_ = false;
     Changed_keys changed_; // by the transaction that is running, or that was committed last
 
     // The table as it was before that transaction. Costs the writer nothing: LMDB never takes the
@@ -122,6 +125,8 @@ Result<Done> Lmdb_table::start()
         return txn.error();
     writing_.emplace(std::move(*txn));
     failed_ = false;
+    follows_ = false;
+    promotes_ = false;
     next_ = {};
     changed_ = {};
     Lmdb_cursor cursor(*writing_);
@@ -144,6 +149,12 @@ Result<Done> Lmdb_table::begin()
         abort();
         return position.error();
     }
+    const auto follows = read_follows(*writing_, env_->files());
+    if (!follows) {
+        abort();
+        return follows.error();
+    }
+    follows_ = *follows;
     auto before = env_->read(); // nobody else can commit now
     if (!before) {
         abort();
@@ -162,6 +173,8 @@ Result<Done> Lmdb_table::must_be_writing() const
         return Error{"lmdb table: no transaction is running"};
     if (failed_)
         return Error{"lmdb table: the transaction has failed already"};
+    if (follows_)
+        return follower_error(env_->files().folder());
     return Done{};
 }
 
@@ -199,6 +212,7 @@ Result<Done> Lmdb_table::remove(Kind kind, const std::string &name)
 
 Result<Done> Lmdb_table::promote(std::uint32_t seen)
 {
+    follows_ = false;
     if (auto writing = must_be_writing(); !writing)
         return writing;
     if (!changed_.empty()) // their records bear the old epoch
@@ -208,6 +222,7 @@ Result<Done> Lmdb_table::promote(std::uint32_t seen)
         return checked(
             Error{"lmdb table: there is no higher epoch than " + std::to_string(highest)});
     next_.epoch = highest + 1;
+    promotes_ = true;
     changed_.add_all();
     return Done{};
 }
@@ -219,6 +234,8 @@ Result<Position> Lmdb_table::commit()
         done = write_log(*writing_, next_, changed_.text());
     if (done)
         done = writing_->put(position_key, format_position(next_), false);
+    if (done && promotes_)
+        done = writing_->remove(role_key);
     if (done) {
         fault_point("before-commit");
         done = writing_->commit();
@@ -262,6 +279,13 @@ Position Lmdb_table::position()
         return {};
     const auto position = read_position(**txn, env_->files());
     return position ? *position : Position{};
+}
+
+Result<bool> Lmdb_table::follows()
+{
+    std::optional<Lmdb_txn> holder;
+    const auto txn = view(holder);
+    return txn ? read_follows(**txn, env_->files()) : Result<bool>(txn.error());
 }
 
 Result<std::optional<Record>> Lmdb_table::get(Kind kind, const std::string &name)
@@ -424,6 +448,9 @@ Result<Done> Lmdb_table::note_mirrors(const std::vector<Mirror_note> &notes)
     auto txn = env_->write();
     if (!txn)
         return txn.error();
+    const auto follows = read_follows(*txn, env_->files());
+    if (!follows || *follows)
+        return follows ? follower_error(env_->files().folder()) : follows.error();
     for (const auto &[mirror, finished] : notes) {
         auto done = txn->put(mirror_note_key(mirror), format_position(finished), false);
         if (!done)

@@ -30,6 +30,8 @@ struct Table_config {
     std::string path; // the folder
     Key_case key_case = Key_case::lower;
     std::uint64_t max_size = 1ULL << 30U; // bytes of address space
+    // Milliseconds for which a replica may go on unfollowed, for its hits.
+    std::uint64_t replica_max_age = 86'400'000;
 };
 
 // Reads for auth. A missing folder or file is `unavailable`, and is looked for again: a table
@@ -64,6 +66,9 @@ class Table {
     virtual ~Table() = default;
 
     virtual Position position() = 0;
+    // Whether it is a replica of another host's (lmdb_replica.h): every transaction is refused then
+    // but one that begins with promote(), which makes it a table.
+    virtual Result<bool> follows() = 0;
     // Nothing: absent.
     virtual Result<std::optional<Record>> get(Kind kind, const std::string &name) = 0;
     // In order of kind, then name; `each` returns false to stop.

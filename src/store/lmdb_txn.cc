@@ -66,6 +66,14 @@ Result<Done> Lmdb_txn::remove(std::string_view key)
     return Done{};
 }
 
+Result<Done> Lmdb_txn::clear()
+{
+    const int code = mdb_drop(txn_, env_->dbi_, 0);
+    if (code != 0)
+        return env_->error("cannot be emptied", code);
+    return Done{};
+}
+
 Result<Done> Lmdb_txn::commit()
 {
     const int code = mdb_txn_commit(std::exchange(txn_, nullptr));

@@ -34,6 +34,8 @@ class Lmdb_txn {
     Result<Done> put(std::string_view key, std::string_view value, bool append);
     // Removing what is absent is no error.
     Result<Done> remove(std::string_view key);
+    // Every key goes.
+    Result<Done> clear();
     // Durable when it returns Done. Done or not, the transaction is over.
     Result<Done> commit();
 

@@ -4,6 +4,7 @@ A command that is in no list here fails: so whoever writes one into a document s
 """
 
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -124,7 +125,8 @@ def make_install(request, command):
     for ending in ("auth/libauthdb_proxymap.so", "doveadm/lib10_doveadm_proxymap_plugin.so",
                    "login/lib10_login_proxy_ext_plugin.so", "login/libproxymap_noport.so",
                    "man/man1/doveadm-proxymap.1", "man/man5/proxymap.conf.ext.5",
-                   "completions/doveadm", "system/proxymap-sync.service", "system/proxymap-sync.timer",
+                   "completions/doveadm", "system/proxymap-follow.service", "system/proxymap-sync.service",
+                   "system/proxymap-sync.timer",
                    *(f"/example-config/{sample}" for sample in documents.samples())):
         assert any(name.endswith(ending) for name in files), f"{ending} is not installed: {files}"
     assert not [name for name in files if name.endswith((".la", ".a"))]
@@ -156,6 +158,43 @@ def as_an_admin(request, command):
         assert done.stdout == f"{ETC}/proxymap.conf.ext: ok\n"
 
 
+def with_replica(machine, text):
+    """`follow` runs on another host, which here is another folder; --once finds a replica that --init has made."""
+    if "doveadm proxymap follow" not in text:
+        return text
+    folder = f"{machine.table}-replica"
+    machine.write("replica.conf.ext", f"table = {folder}\nstores = {machine.memcached.setting} lmdb\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    there = "doveadm proxymap follow --config replica.conf.ext"
+    if "--init" not in text:
+        machine.sh(f"doveadm proxymap export --positions | {there} --init -")
+    return 'ssh() { shift; "$@"; }\n' + text.replace("doveadm proxymap follow", there)
+
+
+def on_a_replica(request, command):
+    machine = request.getfixturevalue("loaded")
+    machine.sh(with_replica(machine, command.text))
+
+
+def unit(request, command):
+    """The unit is installed, and runs a command of the tool that works as it stands there."""
+    machine = request.getfixturevalue("loaded")
+    name = command.text.split()[-1]
+    assert name.startswith("proxymap-")
+
+    def read(name):
+        path, = glob.glob(f"{machine.destdir}/**/system/{name}", recursive=True)
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    text = read(name)
+    assert "[Install]" in text
+    if name.endswith(".timer"):
+        text = read(name.replace(".timer", ".service"))
+    started, = re.findall(r"(?m)^ExecStart=/usr/bin/(doveadm proxymap .*)", text)
+    once = " --once" if " follow" in started else ""
+    machine.sh(with_replica(machine, started + once))
+
+
 def as_the_manual_says(request, command):
     """Compares what is printed, but for blanks, positions, and the ports of this test."""
     machine = request.getfixturevalue("machine")
@@ -171,11 +210,11 @@ def as_the_manual_says(request, command):
         machine.memcached.restart()
     if " import " not in command.text or "--dry-run" in command.text:
         machine.sh("doveadm proxymap import routes")
-    done = machine.sh(command.text, check=False)
+    done = machine.sh(with_replica(machine, command.text), check=False)
     assert (done.returncode != 0) == fails, done.stderr
 
     def bare(text):
-        text = text.replace(machine.table, "/var/lib/dovecot-proxymap")
+        text = text.replace(f"{machine.table}-replica", machine.table).replace(machine.table, "/var/lib/dovecot-proxymap")
         text = text.replace(machine.memcached.setting, "memcached:127.0.0.1:11211")
         text = re.sub(r"[0-9a-f]{16}\.\d+\.\d+|position \.\.\.", "POSITION", text).replace("position POSITION", "POSITION")
         text = re.sub(r"\b(bytes|limit|latency_us|items)=\d+", r"\1=N", text)
@@ -257,6 +296,9 @@ HOW = [
     (r"doveadm proxymap export > routes && git commit .*", export_to_git),
     (r"sqlite3 .* \| doveadm proxymap import -", sql_table),
     (r"(/usr/bin/)?doveadm proxymap (import|lookup|get|export|check) ?.*", as_an_admin),
+    (r"doveadm proxymap promote ?.*", as_an_admin),
+    (r"(ssh .* \| )?doveadm proxymap follow .*", on_a_replica),
+    (r"systemctl (enable --now|stop) proxymap-.*", unit),
     (r"openssl s_client .*", pin_of_a_backend),
     (r"openssl rand .*", seal_key),
     (r"sed -i .* 90-proxymap.conf", main_case),

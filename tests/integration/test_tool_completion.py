@@ -36,6 +36,11 @@ def test_every_command_is_offered():
     (("proxymap", "import", "--"), ["--config", "--format", "--replace", "--dry-run"]),
     (("proxymap", "export", "--format", "j"), ["json"]),
     (("proxymap", "--config", "x", "ve"), ["verify"]),
+    (("proxymap", "lookup", "--client-ip", "192"), []),
+    (("proxymap", "lookup", "--c"), ["--config", "--client-ip"]),
+    (("proxymap", "follow", "--in"), ["--init", "--interval"]),
+    (("proxymap", "promote", "--y"), ["--yes"]),
+    (("proxymap", "watch", "--from", "x"), []),
     (("proxymap", "nonsense", "x"), []),
 ])
 def test_what_is_offered(words, offered):

@@ -29,6 +29,7 @@ class Fake_table final : public Table {
     unsigned puts = 0;
 
     Position position() override { return at(2); }
+    Result<bool> follows() override { return false; }
     Result<std::optional<Record>> get(Kind kind, const std::string &name) override
     {
         if (broken)

@@ -291,6 +291,21 @@ TEST(mirror_update, a_promotion_moves_the_marker_of_a_mirror_that_was_current)
     STRCMP_EQUAL("b1 missing", read({"a", "b"}).c_str());
 }
 
+// What died with the old host in versions-middle is in that mirror alone, and nothing names it.
+TEST(mirror_update, a_promotion_by_a_host_that_never_wrote_there_empties_it_first)
+{
+    write({"user a backend=b1"});
+    check_update(Mirror_way::fill, 1);
+    auto next = table->position();
+    next.sequence++;
+    server.set_item("pm:user:a", "user a backend=b1 pos=" + format_position(table->position()) +
+                                     "\nuser a backend=b9 pos=" + format_position(next));
+    CHECK(table->note_mirrors({{mirror(), Position{}}}).ok()); // as where it was never finished
+    promote();
+    check_update(Mirror_way::refill, 1);
+    STRCMP_EQUAL("b1", read({"a"}).c_str());
+}
+
 TEST(mirror_update, one_that_lost_its_marker_but_not_its_records_is_emptied_first)
 {
     write({"user a backend=b1"});
@@ -325,11 +340,11 @@ TEST(mirror_update, a_mirror_of_another_table_or_newer_is_refused_untouched)
     auto other = table->position();
     other.table++;
     set_marker(other, Mirror_state::complete);
-    check_refused("another or a newer table");
+    check_refused("records of another table");
     other = table->position();
     other.sequence++;
     set_marker(other, Mirror_state::loading);
-    check_refused("another or a newer table");
+    check_refused("newer records of this table");
     other = table->position();
     other.epoch++;
     set_marker(other, Mirror_state::complete);

@@ -11,7 +11,7 @@ import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 PROGRAMS = ("apt-get", "autoreconf", "cp", "doveadm", "doveconf", "dovecot", "gdb", "git", "make", "man", "memcached",
-            "openssl", "sed", "systemctl", "ulimit")
+            "openssl", "sed", "ssh", "systemctl", "ulimit")
 _STARTS = re.compile(r"(\./|\.\./|tests/bench/run|[A-Z_]+=\S+ |(%s) )" % "|".join(PROGRAMS))
 
 
