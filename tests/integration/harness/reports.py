@@ -1,5 +1,6 @@
 """What a proxy's auth process says of itself in a mirror, written by a test in its place."""
 
+import threading
 import time
 
 
@@ -18,3 +19,34 @@ def report(mirror, name, where, host="test", pid=1, at=None, namespace="pm"):
 
 def forget(mirror, name, namespace="pm"):
     mirror.delete(f"{namespace}:proxy:{name}")
+
+
+class Reporter:
+    """Reports for proxies whose auth processes do not: the marker's position, once it is so old that none of their
+    caches (cache_ttl = 1s) holds anything from before it. `frozen`: names that report no newer one."""
+
+    def __init__(self, mirror, names, seconds=1.5):
+        self.mirror, self.names, self.seconds, self.frozen = mirror, list(names), seconds, set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        for name in self.names:
+            report(self.mirror, name, position(self.mirror))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self):
+        seen, since = None, 0
+        while not self._stop.wait(0.1):
+            now = position(self.mirror)
+            if now != seen:
+                seen, since = now, time.monotonic()
+            if time.monotonic() - since >= self.seconds:
+                for name in self.names:
+                    if name not in self.frozen:
+                        report(self.mirror, name, seen)
