@@ -3,11 +3,13 @@
 import imaplib
 import itertools
 import json
+import subprocess
 import threading
+import time
 
 import pytest
 
-from harness import ports
+from harness import ports, sanitizer
 from harness.backend import password_of
 from harness.process import wait_until
 from harness.reports import Reporter, forget, position, report
@@ -203,19 +205,22 @@ def test_a_user_on_hold_gets_a_temporary_failure(fleet, reporter):
 def test_a_login_that_was_on_its_way_is_ended_when_it_arrives(fleet, reporter):
     """Its login process lists no session before it is through; so it is looked for until --settle is over."""
     user = fleet.user()
+    fleet.login(user, 1)
+    fleet.on(user, "a")
     with fleet.a.shut():
         late = threading.Thread(target=lambda: fleet.login(user), daemon=True)
         late.start()
-        fleet.a.wait_for_knock(user)
+        fleet.a.wait_for_knock(user, times=2)
         moving = threading.Thread(target=lambda: fleet.move(user, "--to", "b", settle="6"), daemon=True)
         moving.start()
-        held = wait_until(lambda: (fleet.fields(user) or "").endswith("state=hold"), "it is on hold") and position(fleet.mirror)
-        wait_until(lambda: fleet.mirror.get("pm:proxy:p2").decode().split("pos=")[1].startswith("%s.%d.%d " % held),
-                   "in force")
-    late.join(20)
-    wait_until(lambda: not moving.is_alive(), "the move has ended", seconds=30)
-    assert fleet.fields(user) == "backend=b"
+        fleet.on(user)
+        kicked = time.monotonic()
+        wait_until(lambda: time.monotonic() > kicked + 2, "two seconds have gone in which nobody is seen")
+        assert fleet.fields(user) == "backend=a state=hold"
+    wait_until(lambda: fleet.residents.visits(user) == ["a", "a"], "the late one is through")
     fleet.on(user)
+    moving.join(30)
+    assert fleet.fields(user) == "backend=b"
     fleet.login(user)
     fleet.on(user, "b")
 
@@ -311,6 +316,23 @@ def test_a_proxy_that_goes_down_meanwhile_leaves_the_users_on_hold_and_a_second_
         fleet.login(user)
     fleet.move(user, "--to", "b")
     assert fleet.fields(user) == "backend=b"
+
+
+def test_a_command_that_is_killed_leaves_the_users_on_hold_and_a_second_run_goes_on(fleet, reporter):
+    user = fleet.user()
+    fleet.login(user)
+    fleet.on(user, "a")
+    proxy = fleet.sites[0].proxy
+    with subprocess.Popen(["doveadm", "-c", proxy.conf, "proxymap", "move", "--config", fleet.pmap.conf, "--kick", user,
+                           "--to", "b"], env=sanitizer.environment(), stdout=subprocess.DEVNULL) as moving:
+        fleet.on(user)
+        moving.kill()
+    assert fleet.fields(user) == "backend=a state=hold"
+    with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
+        fleet.login(user, 1)
+    fleet.move(user, "--to", "b")
+    fleet.login(user, 1)
+    fleet.on(user, "b")
 
 
 def test_a_second_run_that_fails_leaves_on_hold_what_it_found_so(fleet, reporter):

@@ -36,6 +36,9 @@ def test_every_command_is_offered():
     (("proxymap", "import", "--"), ["--config", "--format", "--replace", "--dry-run"]),
     (("proxymap", "export", "--format", "j"), ["json"]),
     (("proxymap", "--config", "x", "ve"), ["verify"]),
+    (("proxymap", "move", "john", "--to", "b"), ["b1", "b2"]),
+    (("proxymap", "move", "--kick", "--h"), ["--hold-only"]),
+    (("proxymap", "sessions", "--"), ["--kick"]),
     (("proxymap", "nonsense", "x"), []),
 ])
 def test_what_is_offered(words, offered):

@@ -15,9 +15,11 @@ class Residents:
     def __init__(self):
         self.lock = threading.Lock()
         self.on, self.both = {}, []  # user → names of backends, once a session
+        self.entered = []            # (user, backend)
 
     def enter(self, user, backend):
         with self.lock:
+            self.entered.append((user, backend))
             here = self.on.setdefault(user, [])
             here.append(backend)
             if len(set(here)) > 1:
@@ -26,6 +28,11 @@ class Residents:
     def leave(self, user, backend):
         with self.lock:
             self.on[user].remove(backend)
+
+    def visits(self, user):
+        """All backends that it has been on so far, in their order."""
+        with self.lock:
+            return [backend for one, backend in self.entered if one == user]
 
     def of(self, user):
         """The backends that it has sessions on, sorted."""
@@ -69,8 +76,8 @@ class ResidentBackend(FakeBackend):
     def record(self):
         return f"backend {self.name} host={self.host} port={self.port}\n"
 
-    def wait_for_knock(self, user):
-        wait_until(lambda: user in self.knocked, f"{user} knocks at {self.name}")
+    def wait_for_knock(self, user, times=1):
+        wait_until(lambda: self.knocked.count(user) >= times, f"{user} knocks at {self.name}")
 
     @contextlib.contextmanager
     def shut(self):
