@@ -91,23 +91,42 @@ class Move {
     }
 
   private:
-    // One that cannot be reached now would leave the users on hold: nothing is begun then.
+    // One that cannot be reached now would leave the users on hold: nothing is begun then. Nor
+    // where an address is another proxy's, for the sessions of the one meant would go on.
     int find_proxies()
     {
         Result<std::vector<Proxy>> proxies = proxies_of(configuration_.settings, access_);
         if (!proxies)
             return fail(exit_bad_config, proxies.error().message);
         proxies_ = std::move(*proxies);
+        const auto table = open_table(configuration_.settings, Table::Mode::read);
+        if (!table)
+            return fail(exit_try_again, table.error().message);
+        const std::vector<Proxy_state> states =
+            read_proxy_reports(configuration_, (*table)->position());
         int code = 0;
-        for (const Proxy &proxy : proxies_) {
-            // Of a user that does not exist.
-            if (const auto users = users_on(proxy, access_, {" "}); !users)
-                code = fail(exit_try_again,
-                            proxy.name + ": its sessions cannot be seen: " + users.error().message);
+        for (std::size_t i = 0; i < proxies_.size(); ++i) {
+            if (const Result<Done> found = check_proxy(proxies_[i], states[i].report); !found)
+                code = fail(exit_try_again, proxies_[i].name + ": " + found.error().message);
         }
         if (code != 0)
             report_error("nothing was changed: --kick needs every proxy of the setting proxies");
         return code;
+    }
+
+    Result<Done> check_proxy(const Proxy &proxy, const std::optional<Proxy_report> &report)
+    {
+        const Result<std::string> host = host_of(proxy, access_);
+        if (!host)
+            return Error{"its sessions cannot be seen: " + host.error().message};
+        if (report && report->host != *host)
+            return Error{"it reports from host " + report->host +
+                         ", but its address in the "
+                         "setting proxies is that of host " +
+                         *host};
+        if (const auto users = users_on(proxy, access_, {" "}); !users) // one that does not exist
+            return Error{"its sessions cannot be seen: " + users.error().message};
+        return Done{};
     }
 
     // Nobody has been kicked yet, so everybody may go on where they are.

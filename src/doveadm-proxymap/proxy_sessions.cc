@@ -81,6 +81,17 @@ Result<std::vector<Proxy>> proxies_of(const Settings &settings, const Doveadm_ac
     return proxies;
 }
 
+Result<std::string> host_of(const Proxy &proxy, const Doveadm_access &access)
+{
+    Result<std::vector<std::string>> values =
+        ask_doveadm(proxy.address, access, {command, "--host"});
+    if (!values)
+        return values.error();
+    if (values->size() != 1)
+        return Error{"it does not say which host it is"};
+    return std::move(values->front());
+}
+
 Result<std::vector<std::string>> users_on(const Proxy &proxy, const Doveadm_access &access,
                                           const std::vector<std::string> &only)
 {

@@ -23,6 +23,9 @@ struct Proxy {
 // Those of the setting `proxies`. An error: one has no address, and is not this host, or no port.
 Result<std::vector<Proxy>> proxies_of(const Settings &settings, const Doveadm_access &access);
 
+// What the proxy's host is called, as in its report (core/proxy_report.h).
+Result<std::string> host_of(const Proxy &proxy, const Doveadm_access &access);
+
 // Whose sessions these are; each user as often as it has sessions. only: these users are enough,
 // unless it is empty; there may be others among them.
 Result<std::vector<std::string>> users_on(const Proxy &proxy, const Doveadm_access &access,

@@ -4,6 +4,7 @@
 
 #include "dovecot/login_sessions.h"
 
+#include "core/proxy_report.h"
 #include "core/record.h"
 
 #include <algorithm>
@@ -22,8 +23,18 @@ bool is_named(const std::vector<std::string> &users, const std::string &user)
            });
 }
 
+// What the host is called, for who asks from another one whether it is the right one.
+int show_host()
+{
+    Rows rows("table", {"host"});
+    rows.add({host_name()});
+    return flush_output() ? 0 : exit_output_failed;
+}
+
 int run_sessions(const Arguments &arguments)
 {
+    if (arguments.has("host"))
+        return show_host();
     const std::vector<std::string> users = arguments.list("user");
     if (arguments.has("kick")) {
         if (users.empty())
@@ -50,8 +61,10 @@ int run_sessions(const Arguments &arguments)
 
 const Command sessions_command = {
     .name = "proxymap sessions",
-    .usage = "[--kick] [<user> ...]",
-    .parameters = {{"kick", Parameter::Type::flag}, {"user", Parameter::Type::list}},
+    .usage = "[--host] [--kick] [<user> ...]",
+    .parameters = {{"host", Parameter::Type::flag},
+                   {"kick", Parameter::Type::flag},
+                   {"user", Parameter::Type::list}},
     .run = run_sessions,
     .remote = true,
 };

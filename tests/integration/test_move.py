@@ -232,7 +232,7 @@ def test_a_backend_is_emptied(fleet, reporter):
         fleet.login(user, number % 2)
     said = fleet.move("--backend", "d", "--to", "b").stdout
     assert "5 users on hold" in said and "5 users moved to b" in said
-    assert "p1: 3 sessions ended" in said and "p2: 2 sessions ended" in said
+    assert "p1: 3 sessions ended" in said and "p2: 2 sessions ended" in said, said
     for user in users:
         fleet.on(user)
 
@@ -279,6 +279,15 @@ def test_a_proxy_that_is_out_of_reach_at_first_is_named_and_nothing_is_begun(fle
         fleet.pmap.write(proxies=fleet.proxies())
     assert "p2: its sessions cannot be seen: connecting: Connection refused" in said.stderr
     assert position(fleet.mirror) == before
+
+
+def test_an_address_that_is_another_hosts_is_noticed(fleet, silent):
+    user = fleet.user()
+    for name, host in zip(NAMES, ("elsewhere", "right")):
+        report(fleet.mirror, name, position(fleet.mirror), host=host)
+    said = fleet.move(user, "--to", "b", code=75)
+    assert "p1: it reports from host elsewhere, but its address in the setting proxies is that of host " in said.stderr
+    assert fleet.fields(user) == "backend=a"
 
 
 def test_with_another_password_nothing_is_begun(fleet, reporter):

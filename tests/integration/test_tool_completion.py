@@ -38,7 +38,7 @@ def test_every_command_is_offered():
     (("proxymap", "--config", "x", "ve"), ["verify"]),
     (("proxymap", "move", "john", "--to", "b"), ["b1", "b2"]),
     (("proxymap", "move", "--kick", "--h"), ["--hold-only"]),
-    (("proxymap", "sessions", "--"), ["--kick"]),
+    (("proxymap", "sessions", "--"), ["--host", "--kick"]),
     (("proxymap", "nonsense", "x"), []),
 ])
 def test_what_is_offered(words, offered):

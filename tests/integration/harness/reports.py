@@ -1,5 +1,6 @@
 """What a proxy's auth process says of itself in a mirror, written by a test in its place."""
 
+import socket
 import threading
 import time
 
@@ -11,7 +12,7 @@ def position(mirror, namespace="pm"):
     return table, int(epoch), int(sequence)
 
 
-def report(mirror, name, where, host="test", pid=1, at=None, namespace="pm"):
+def report(mirror, name, where, host=socket.gethostname(), pid=1, at=None, namespace="pm"):
     """where: as position() gives it."""
     at = int(time.time()) if at is None else at
     mirror.set(f"{namespace}:proxy:{name}", "v1 host=%s pid=%d pos=%s.%d.%d at=%d" % (host, pid, *where, at))
