@@ -49,6 +49,27 @@ void append_hash(std::string &out, std::string_view name)
     }
 }
 
+void make_key(std::string &key, std::string_view name_space, std::string_view what,
+              std::string_view name)
+{
+    key.clear();
+    if (!name_space.empty()) {
+        append_encoded(key, name_space);
+        key += ':';
+    }
+    key += what;
+    key += ':';
+    const auto start = key.size();
+    // A name that is too long as it stands need not be encoded to know so.
+    if (start + name.size() <= max_key_bytes) {
+        append_encoded(key, name);
+    }
+    if (start + name.size() > max_key_bytes || key.size() > max_key_bytes) {
+        key.resize(start);
+        append_hash(key, name);
+    }
+}
+
 } // namespace
 
 std::string encode_key(std::string_view name_space, Kind kind, std::string_view name)
@@ -60,23 +81,14 @@ std::string encode_key(std::string_view name_space, Kind kind, std::string_view 
 
 void encode_key(std::string_view name_space, Kind kind, std::string_view name, std::string *key_r)
 {
-    std::string &key = *key_r;
-    key.clear();
-    if (!name_space.empty()) {
-        append_encoded(key, name_space);
-        key += ':';
-    }
-    key += to_string(kind);
-    key += ':';
-    const auto start = key.size();
-    // A name that is too long as it stands need not be encoded to know so.
-    if (start + name.size() <= max_key_bytes) {
-        append_encoded(key, name);
-    }
-    if (start + name.size() > max_key_bytes || key.size() > max_key_bytes) {
-        key.resize(start);
-        append_hash(key, name);
-    }
+    make_key(*key_r, name_space, to_string(kind), name);
+}
+
+std::string encode_key(std::string_view name_space, std::string_view what, std::string_view name)
+{
+    std::string key;
+    make_key(key, name_space, what, name);
+    return key;
 }
 
 std::string marker_key(std::string_view name_space)

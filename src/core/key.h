@@ -19,6 +19,9 @@ std::string encode_key(std::string_view name_space, Kind kind, std::string_view 
 // The same, in place of what the string held.
 void encode_key(std::string_view name_space, Kind kind, std::string_view name, std::string *key_r);
 
+// The same for what is no record: `<namespace>:<what>:<name>`. what: a word that is no kind.
+std::string encode_key(std::string_view name_space, std::string_view what, std::string_view name);
+
 // `<namespace>:marker`.
 std::string marker_key(std::string_view name_space);
 

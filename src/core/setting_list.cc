@@ -90,6 +90,28 @@ Result<Done> set_stores(Settings &settings, std::string_view value)
     return Done{};
 }
 
+Result<Done> set_proxies(Settings &settings, std::string_view value)
+{
+    std::vector<Proxy_address> proxies;
+    for (std::string_view word : split_words(value)) {
+        Result<Proxy_address> proxy = parse_proxy_address(word);
+        if (!proxy)
+            return proxy.error();
+        for (const Proxy_address &other : proxies) {
+            if (other.name == proxy->name)
+                return Error{"the proxy " + quote(proxy->name) + " is named twice"};
+            // One of them would be taken for the other, and its sessions would go on.
+            if (proxy->has_address() && other.host == proxy->host && other.port == proxy->port &&
+                other.path == proxy->path)
+                return Error{"the proxies " + quote(other.name) + " and " + quote(proxy->name) +
+                             " have the same address"};
+        }
+        proxies.push_back(std::move(*proxy));
+    }
+    settings.proxies = std::move(proxies);
+    return Done{};
+}
+
 Result<Done> set_key_case(Settings &settings, std::string_view value)
 {
     if (value != "lower" && value != "keep")
@@ -193,6 +215,15 @@ constexpr std::array table = {
             [](Settings &settings, std::string_view value) {
                 return assign(parse_yes_no(value), &settings.require_seal);
             }},
+    // ---- the fleet
+    Setting{{"proxy_name", "string", "", "auth, tool",
+             "what this proxy is called in its reports and in proxies; empty: the host's name"},
+            [](Settings &settings, std::string_view value) {
+                return set_name(value, &settings.proxy_name);
+            }},
+    Setting{{"proxies", "list", "", "tool",
+             "the fleet's login proxies, and where the doveadm of each listens"},
+            set_proxies},
     // ---- logins
     Setting{{"verify", "one of: backend | map | none", "backend", "auth",
              "who checks the password: the backend, the record, or another passdb"},

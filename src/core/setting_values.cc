@@ -90,11 +90,66 @@ bool is_host(const std::string &host)
     return !is_numeric || is_ip(AF_INET, host);
 }
 
+struct Host_port {
+    std::string host;
+    std::uint16_t port = 0;
+};
+
+Result<std::string> parse_socket_path(std::string_view text)
+{
+    if (text.size() >= sizeof(sockaddr_un::sun_path))
+        return Error{"a socket's path has at most " +
+                     std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes"};
+    return std::string(text);
+}
+
+// HOST:PORT or [IPv6]:PORT. Without a port it is 0.
+Result<Host_port> parse_host_port(std::string_view text)
+{
+    Host_port address;
+    std::size_t colon = text.rfind(':');
+    if (text.starts_with('[')) {
+        std::size_t bracket = text.find(']');
+        if (bracket == text.size() - 1)
+            colon = std::string_view::npos;
+        else if (bracket == std::string_view::npos || bracket + 1 != colon)
+            return Error{"an IPv6 address stands in brackets before its port, as in "
+                         "[2001:db8::1]:11211"};
+        address.host = text.substr(1, bracket - 1);
+        if (!is_ip(AF_INET6, address.host))
+            return Error{quote(address.host) + " is no IPv6 address"};
+    } else {
+        address.host = text.substr(0, colon);
+        if (!is_host(address.host))
+            return Error{quote(address.host) + " is no host name and no IPv4 address"};
+    }
+    if (colon == std::string_view::npos)
+        return address;
+    std::string_view port = text.substr(colon + 1);
+    auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+    if (error != std::errc() || end != port.data() + port.size() || address.port == 0)
+        return Error{quote(port) + " is no port (1 to 65535)"};
+    return address;
+}
+
+std::string host_port_text(const std::string &host, std::uint16_t port)
+{
+    bool is_ipv6 = host.find(':') != std::string::npos;
+    return (is_ipv6 ? "[" + host + "]" : host) + (port == 0 ? "" : ":" + std::to_string(port));
+}
+
 Error bad_store(std::string_view word, const std::string &what)
 {
     return Error{quote(word) + " is no store: " + what +
                  "; a store is lmdb, memcached:HOST:PORT, memcached:[IPv6]:PORT or "
                  "memcached:/path/to/socket"};
+}
+
+Error bad_proxy(std::string_view word, const std::string &what)
+{
+    return Error{quote(word) + " is no proxy: " + what +
+                 "; a proxy is NAME, NAME=HOST, NAME=HOST:PORT, NAME=[IPv6]:PORT or "
+                 "NAME=/path/to/socket"};
 }
 
 } // namespace
@@ -135,35 +190,45 @@ Result<Store_address> parse_store_address(std::string_view word)
     address.type = Store_address::Type::memcached;
     std::string_view rest = word.substr(prefix.size());
     if (rest.starts_with('/')) {
-        if (rest.size() >= sizeof(sockaddr_un::sun_path))
-            return bad_store(word, "a socket's path has at most " +
-                                       std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
-                                       " bytes");
-        address.path = rest;
+        Result<std::string> path = parse_socket_path(rest);
+        if (!path)
+            return bad_store(word, path.error().message);
+        address.path = std::move(*path);
         return address;
     }
-
-    std::size_t colon = rest.rfind(':');
-    if (rest.starts_with('[')) {
-        std::size_t bracket = rest.find(']');
-        if (bracket == std::string_view::npos || bracket + 1 != colon)
-            return bad_store(word, "an IPv6 address stands in brackets before its port, as in "
-                                   "memcached:[2001:db8::1]:11211");
-        address.host = rest.substr(1, bracket - 1);
-        if (!is_ip(AF_INET6, address.host))
-            return bad_store(word, quote(address.host) + " is no IPv6 address");
-    } else {
-        if (colon == std::string_view::npos)
-            return bad_store(word, "the port is missing (memcached's own is 11211)");
-        address.host = rest.substr(0, colon);
-        if (!is_host(address.host))
-            return bad_store(word, quote(address.host) + " is no host name and no IPv4 address");
-    }
-    std::string_view port = rest.substr(colon + 1);
-    auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
-    if (error != std::errc() || end != port.data() + port.size() || address.port == 0)
-        return bad_store(word, quote(port) + " is no port (1 to 65535)");
+    Result<Host_port> where = parse_host_port(rest);
+    if (!where)
+        return bad_store(word, where.error().message);
+    if (where->port == 0)
+        return bad_store(word, "the port is missing (memcached's own is 11211)");
+    address.host = std::move(where->host);
+    address.port = where->port;
     return address;
+}
+
+Result<Proxy_address> parse_proxy_address(std::string_view word)
+{
+    Proxy_address proxy;
+    std::size_t equals = word.find('=');
+    proxy.name = word.substr(0, equals);
+    if (!is_conf_name(proxy.name))
+        return bad_proxy(word, "its name must be 1 to 64 letters, digits, and . _ -");
+    if (equals == std::string_view::npos)
+        return proxy;
+    std::string_view rest = word.substr(equals + 1);
+    if (rest.starts_with('/')) {
+        Result<std::string> path = parse_socket_path(rest);
+        if (!path)
+            return bad_proxy(word, path.error().message);
+        proxy.path = std::move(*path);
+        return proxy;
+    }
+    Result<Host_port> where = parse_host_port(rest);
+    if (!where)
+        return bad_proxy(word, where.error().message);
+    proxy.host = std::move(where->host);
+    proxy.port = where->port;
+    return proxy;
 }
 
 std::string Store_address::text() const
@@ -172,8 +237,14 @@ std::string Store_address::text() const
         return "lmdb";
     if (!path.empty())
         return "memcached:" + path;
-    bool is_ipv6 = host.find(':') != std::string::npos;
-    return "memcached:" + (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    return "memcached:" + host_port_text(host, port);
+}
+
+std::string Proxy_address::text() const
+{
+    if (!has_address())
+        return name;
+    return name + "=" + (path.empty() ? host_port_text(host, port) : path);
 }
 
 } // namespace proxymap

@@ -30,6 +30,17 @@ struct Store_address {
     bool operator==(const Store_address &) const = default;
 };
 
+// One word of the setting `proxies`: a login proxy of the fleet, and where its doveadm listens.
+struct Proxy_address {
+    std::string name;         // as its own setting proxy_name says
+    std::string host;         // doveadm's TCP listener: name or IP
+    std::uint16_t port = 0;   // 0: doveadm_port of Dovecot's configuration
+    std::string path;         // or its unix socket
+    std::string text() const; // as the admin writes it
+    bool has_address() const { return !host.empty() || !path.empty(); }
+    bool operator==(const Proxy_address &) const = default;
+};
+
 struct Settings {
     std::string path; // the file these came from
     // the map
@@ -40,6 +51,9 @@ struct Settings {
     std::uint64_t table_max_size = 1ULL << 30U; // bytes of address space for the LMDB map
     std::string seal_keys_file;
     bool require_seal = false;
+    // the fleet
+    std::string proxy_name; // empty: the host's name
+    std::vector<Proxy_address> proxies;
     // logins
     Verify verify = Verify::backend;
     std::set<Service> backend_services; // default: all five
@@ -88,5 +102,7 @@ Result<std::uint64_t> parse_size(std::string_view text);
 // "lmdb" (without its path, which is the setting `table`), "memcached:HOST:PORT",
 // "memcached:[IPv6]:PORT", "memcached:/path/to/socket".
 Result<Store_address> parse_store_address(std::string_view word);
+// "NAME", "NAME=HOST", "NAME=HOST:PORT", "NAME=[IPv6]", "NAME=[IPv6]:PORT", "NAME=/path/to/socket".
+Result<Proxy_address> parse_proxy_address(std::string_view word);
 
 } // namespace proxymap

@@ -100,3 +100,9 @@ TEST(key, the_marker_is_the_key_of_no_record)
 {
     STRCMP_EQUAL("pm:marker", marker_key("pm").c_str());
 }
+
+TEST(key, what_is_no_record_is_encoded_alike)
+{
+    STRCMP_EQUAL("pm:proxy:a%20b", encode_key("pm", "proxy", "a b").c_str());
+    LONGS_EQUAL(9 + 1 + 64, encode_key("pm", "proxy", std::string(300, 'a')).size());
+}

@@ -102,6 +102,8 @@ TEST(settings, each_setting_reaches_its_field)
                                  "key_case = keep\n"
                                  "seal_keys_file = /etc/k\n"
                                  "require_seal = yes\n"
+                                 "proxy_name = p1\n"
+                                 "proxies = p1 p2=10.0.0.2:24245\n"
                                  "verify = map\n"
                                  "backend_services = imap managesieve\n"
                                  "lmtp_missing = local\n"
@@ -131,6 +133,10 @@ TEST(settings, each_setting_reaches_its_field)
     CHECK(settings.key_case == Key_case::keep);
     STRCMP_EQUAL("/etc/k", settings.seal_keys_file.c_str());
     CHECK(settings.require_seal);
+    STRCMP_EQUAL("p1", settings.proxy_name.c_str());
+    LONGS_EQUAL(2, settings.proxies.size());
+    STRCMP_EQUAL("p2", settings.proxies[1].name.c_str());
+    LONGS_EQUAL(24245, settings.proxies[1].port);
     CHECK(settings.verify == Verify::map);
     CHECK((settings.backend_services == std::set{Service::imap, Service::sieve}));
     CHECK(settings.lmtp_missing == Lmtp_missing::local);
@@ -246,6 +252,30 @@ TEST(settings, a_store_is_lmdb_or_a_memcached_with_its_address)
                  "memcached:-a:1",
                  "lmdb,x"});
     CHECK(contains(refusal("stores = memcached:a"), "the port is missing"));
+}
+
+TEST(settings, a_proxy_is_a_name_and_where_its_doveadm_listens)
+{
+    for (const char *word : {"p1", "p1=p1.example.com", "p1=10.0.0.1:24245", "p1=[2001:db8::1]",
+                             "p1=[2001:db8::1]:24245", "p1=/run/dovecot/doveadm-server"}) {
+        const auto proxy = parse_proxy_address(word);
+        CHECK_TEXT(proxy.ok(), word);
+        STRCMP_EQUAL(word, proxy->text().c_str());
+        STRCMP_EQUAL("p1", proxy->name.c_str());
+        CHECK(proxy->has_address() == (std::string_view(word) != "p1"));
+    }
+    for (const char *word : {"p 1", "=10.0.0.1", "p/1=10.0.0.1", "p1=", "p1=10.0.0", "p1=a:0",
+                             "p1=a:x", "p1=2001:db8::1", "p1=[10.0.0.1]", "p1=[2001:db8::1",
+                             "p1=[2001:db8::1]x", "p1=run/doveadm"})
+        CHECK_TEXT(!parse_proxy_address(word).ok(), word);
+    CHECK(contains(refusal("proxies = p1=a:b"), "\"p1=a:b\" is no proxy: \"b\" is no port"));
+}
+
+TEST(settings, two_proxies_have_neither_name_nor_address_in_common)
+{
+    CHECK(contains(refusal("proxies = p1 p1=a"), "the proxy \"p1\" is named twice"));
+    CHECK(contains(refusal("proxies = p1=a:1 p2=a:1"), "\"p1\" and \"p2\" have the same address"));
+    LONGS_EQUAL(3, parsed("proxies = p1=a:1 p2=a:2 p3").proxies.size());
 }
 
 TEST(settings, a_store_is_named_once)
