@@ -22,9 +22,13 @@ Result<Done> check_field_fits_kind(Kind kind, const Record_field &field)
         }
         break;
     case Field_id::failover:
-    case Field_id::state:
         if (kind != Kind::backend) {
             return refuse("stands only in a backend record");
+        }
+        break;
+    case Field_id::state:
+        if (kind != Kind::backend && field.value != "up" && field.value != "hold") {
+            return refuse("must be up or hold: only a backend can be " + field.value);
         }
         break;
     case Field_id::password:

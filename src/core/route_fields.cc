@@ -124,9 +124,10 @@ class Filler {
     {
         using Step = Result<Done> (Filler::*)();
         merge();
-        for (Step step : {&Filler::check_permissions, &Filler::add_destination, &Filler::add_login,
-                          &Filler::add_tls, &Filler::add_plain_fields, &Filler::add_families,
-                          &Filler::add_login_plugin_fields}) {
+        for (Step step :
+             {&Filler::check_state, &Filler::check_permissions, &Filler::add_destination,
+              &Filler::add_login, &Filler::add_tls, &Filler::add_plain_fields,
+              &Filler::add_families, &Filler::add_login_plugin_fields}) {
             if (Result<Done> done = (this->*step)(); !done)
                 return done;
         }
@@ -156,6 +157,15 @@ class Filler {
     {
         route_.personal = route_.personal || value.find('%') != std::string::npos;
         return expand(value, login_);
+    }
+
+    // The backend's own state was looked at when it was chosen.
+    Result<Done> check_state()
+    {
+        const std::string *state = record_->find(Field_id::state, login_.service);
+        if (state == nullptr || *state == "up")
+            return Done{};
+        return Error{"record " + record_label(record_->kind, record_.name) + " is on hold"};
     }
 
     // MUST: whoever can write to the map must not gain what its admin did not hand over: to

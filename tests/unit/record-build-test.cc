@@ -39,7 +39,7 @@ TEST(record_build, what_no_routes_file_may_hold_cannot_be_built)
     CHECK(build(Kind::user, "joe", {{"host=x backend", "y"}}).starts_with("error: "));
     CHECK(build(Kind::user, "joe", {{"host", "a\tb"}}).starts_with("error: "));
     CHECK(build(Kind::user, "joe", {{"host", "b1"}, {"host", "b2"}}).starts_with("error: "));
-    CHECK(build(Kind::user, "joe", {{"host", "b1"}, {"state", "up"}}).starts_with("error: "));
+    CHECK(build(Kind::user, "joe", {{"host", "b1"}, {"state", "drain"}}).starts_with("error: "));
     CHECK(build(Kind::user, "joe", {{"pos", "0000000000000001.1.1"}}).starts_with("error: "));
     std::vector<Field_text> much;
     for (int i = 0; i < 9; i++) {

@@ -108,11 +108,19 @@ TEST(record_rules, a_backend_is_a_host_and_names_no_other_backend)
     accepts("backend b1 host=b1 failover=b2 state=drain");
 }
 
-TEST(record_rules, failover_and_state_belong_to_backends)
+TEST(record_rules, failover_belongs_to_backends)
 {
     refuses("user john host=b1 failover=b2", "only in a backend record");
-    refuses("domain example.org host=b1 state=up", "only in a backend record");
-    refuses("default * host=b1 state.imap=up", "only in a backend record");
+}
+
+TEST(record_rules, only_a_backend_can_be_down_but_whoever_is_routed_can_be_on_hold)
+{
+    for (const std::string start : {"user john", "domain example.org", "default *"}) {
+        accepts((start + " host=b1 state=hold").c_str());
+        accepts((start + " host=b1 state=up state.imap=hold").c_str());
+        refuses((start + " host=b1 state=drain").c_str(), "only a backend can be drain");
+        refuses((start + " host=b1 state.imap=down").c_str(), "only a backend can be down");
+    }
 }
 
 TEST(record_rules, password_and_user_belong_to_users)

@@ -249,3 +249,16 @@ TEST(route_backend, its_state_may_be_that_of_one_service)
     route();
     why_unavailable("john", Service::pop3);
 }
+
+TEST(route_backend, a_user_on_hold_is_unavailable_whatever_the_backend_is)
+{
+    map.holds("backend b1 host=10.0.0.1 state=up");
+    map.holds("domain a host=10.0.0.2");
+    map.holds("user john@a backend=b1 state=hold");
+    STRCMP_EQUAL("record user john@a is on hold", why_unavailable("john@a").c_str());
+    map.holds("user john@a backend=b1 state=up");
+    STRCMP_EQUAL("10.0.0.1", route("john@a").host.c_str());
+    map.holds("user john@a backend=b1 state.pop3=hold");
+    STRCMP_EQUAL("10.0.0.1", route("john@a").host.c_str());
+    why_unavailable("john@a", Service::pop3);
+}
