@@ -58,6 +58,7 @@ struct Cache::Impl {
     Payloads payloads;
     Entries entries;
     Cache_stats counts; // hits, misses, evictions
+    std::uint64_t outdated_before = 0; // what was stored before is
 
     std::uint64_t allocated_bytes() const
     {
@@ -195,8 +196,13 @@ struct Cache::Impl {
         return add(kind, name, record, now, is_protected);
     }
 
+    // Within one millisecond nobody knows which was first: then it is asked for once more.
+    bool outdated(const Entry &entry) const { return entry.stored < outdated_before; }
+
     Age age_of(Entry &entry, std::uint64_t age_ms, std::uint64_t now) const
     {
+        if (outdated(entry))
+            return Age::stale;
         if (entry.payload == nullptr)
             return age_ms < limits.negative_ttl ? Age::fresh : Age::stale;
         if (age_ms >= limits.ttl)
@@ -227,6 +233,7 @@ struct Cache::Impl {
                   .record = found ? &entry.payload->record : nullptr,
                   .age = age,
                   .age_ms = age_ms,
+                  .outdated = outdated(entry),
                   .content = found ? entry.payload->content : 0};
         use(id);
         return true;
@@ -286,6 +293,11 @@ void Cache::drop(Kind kind, std::string_view name)
     const Entry_id id = impl_->entries.find(kind, name);
     if (id != no_entry)
         impl_->remove(id);
+}
+
+void Cache::revalidate(std::uint64_t now)
+{
+    impl_->outdated_before = now + 1;
 }
 
 void Cache::clear()

@@ -38,6 +38,7 @@ struct Cache_hit {
     const Record *record; // found: valid until the next call that is not find()
     Age age;
     std::uint64_t age_ms;
+    bool outdated;         // stored before revalidate(): of an older map, perhaps; always stale
     std::uint64_t content; // found: as in Known
 };
 
@@ -71,7 +72,9 @@ class Cache {
                             std::uint64_t now);
     void put_missing(Kind kind, std::string_view name, std::uint64_t now);
     void drop(Kind kind, std::string_view name); // gone: not even stale
-    void clear();                                // all gone; hits, misses, evictions count on
+    // Makes all that is held now stale: anything may have changed, and an outage must not empty it.
+    void revalidate(std::uint64_t now);
+    void clear(); // all gone; hits, misses, evictions count on
     Cache_stats stats() const;
 
   private:

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/route.h"
 #include "store/chain.h"
+#include "store/polled_stores.h"
 
 #include <map>
 
@@ -65,6 +66,7 @@ class Shown_store final : public Store {
     {
     }
     const std::string &name() const override { return store_->name(); }
+    void poll(Poll_callback done) override { store_->poll(std::move(done)); }
     void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) override
     {
         store_->get(keys, deadline,
@@ -82,16 +84,16 @@ class Shown_store final : public Store {
 
 // The chain of the configured stores, each of them shown.
 std::unique_ptr<Store> make_shown_stores(const Configuration &configuration, Loop &loop,
-                                         Newest_position &newest, Steps &steps)
+                                         Map_news &news, Steps &steps)
 {
+    const Settings &settings = configuration.settings;
     std::vector<std::unique_ptr<Store>> stores;
-    for (const Store_address &address : configuration.settings.stores) {
-        Settings one = configuration.settings;
-        one.stores = {address};
+    for (const Store_address &address : settings.stores) {
         stores.push_back(std::make_unique<Shown_store>(
-            make_stores(one, configuration.seal_keys, loop, newest), steps));
+            make_store(address, settings, configuration.seal_keys, loop, news), steps));
     }
-    return make_chain(std::move(stores), loop);
+    const bool several = stores.size() > 1;
+    return make_polled_stores(make_chain(std::move(stores), loop), loop, several);
 }
 
 // What the stores have answered in this lookup.
@@ -122,10 +124,10 @@ class Answers final : public View {
 Resolution look_up(const Login &login, const Configuration &configuration, Steps &steps)
 {
     const Settings &settings = configuration.settings;
-    Newest_position newest;
+    Map_news news;
     Command_loop loop;
     const std::unique_ptr<Store> stores =
-        make_shown_stores(configuration, loop.loop(), newest, steps);
+        make_shown_stores(configuration, loop.loop(), news, steps);
     const std::uint64_t deadline = monotonic_ms() + settings.lookup_timeout;
     Answers answers;
     for (;;) {

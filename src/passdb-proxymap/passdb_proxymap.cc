@@ -198,7 +198,7 @@ void Passdb_proxymap::start()
             [](const std::string &line) { log_warning(line); }});
     lookups_ = std::make_unique<Lookups>(
         configuration_.settings, configuration_.credentials, *loop_,
-        make_stores(configuration_.settings, configuration_.seal_keys, *loop_, newest_));
+        make_stores(configuration_.settings, configuration_.seal_keys, *loop_, news_), news_);
 }
 
 // Whether this request is one to look up at all; then the cache, then the stores.

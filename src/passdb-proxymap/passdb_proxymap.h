@@ -60,7 +60,7 @@ class Passdb_proxymap final : public Passdb {
     const Configuration configuration_;
     const Settings &settings_ = configuration_.settings;
     Log_limiter limiter_;
-    Newest_position newest_;
+    Map_news news_;
     std::unique_ptr<Loop> loop_;
     Assigned_here assigned_here_;
     std::unique_ptr<Resolver> resolver_;         // outlives the next

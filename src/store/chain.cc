@@ -5,8 +5,10 @@
 #include "lmdb_table.h"
 #include "memcached_mirror.h"
 #include "pending_requests.h"
+#include "polled_stores.h"
 
 #include <map>
+#include <memory>
 #include <utility>
 
 namespace proxymap {
@@ -21,6 +23,7 @@ class Chain final : public Store {
     Chain &operator=(const Chain &) = delete;
 
     const std::string &name() const override { return name_; }
+    void poll(Poll_callback done) override;
     void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) override;
 
   private:
@@ -33,14 +36,12 @@ class Chain final : public Store {
         Answers_callback callback;
     };
 
-    void note_positions();
     void ask(std::uint64_t id);
     void store_answered(std::uint64_t id, std::vector<Answer> answers);
 
     std::string name_;
     std::map<std::uint64_t, Job> jobs_;
     std::uint64_t last_id_ = 0;
-    std::uint64_t next_note_ = 0;
     bool closing_ = false;
     std::vector<std::unique_ptr<Store>>
         stores_; // last: what it answers when it goes needs the rest
@@ -70,23 +71,20 @@ void Chain::get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback 
     job.keys = std::move(keys);
     job.deadline = deadline;
     job.callback = std::move(callback);
-    note_positions();
     const auto id = ++last_id_;
     jobs_.emplace(id, std::move(job));
     ask(id);
 }
 
-// Before the first lookup, and then each second: a store of later rank may know of a newer position
-// than the first one has.
-void Chain::note_positions()
+void Chain::poll(Poll_callback done)
 {
-    const auto now = monotonic_ms();
-    if (now < next_note_) {
-        return;
-    }
-    next_note_ = now + 1000;
+    // Each store has a share in the end of the round.
+    const std::shared_ptr<void> round(nullptr, [done = std::move(done)](void *) {
+        if (done)
+            done();
+    });
     for (const auto &store : stores_) {
-        store->note_position();
+        store->poll([round] {});
     }
 }
 
@@ -117,6 +115,7 @@ void Chain::store_answered(std::uint64_t id, std::vector<Answer> answers)
         if (answer.outcome == Outcome::unavailable) {
             undecided.push_back(job.undecided[i]);
             answer.present |= known.present;
+            answer.overtaken |= known.overtaken;
         }
         if (!known.why.empty())
             answer.why = known.why + (answer.why.empty() ? "" : "; " + answer.why);
@@ -175,31 +174,37 @@ std::unique_ptr<Store> make_chain(std::vector<std::unique_ptr<Store>> stores, Lo
     return std::make_unique<Chain>(std::move(stores));
 }
 
+std::unique_ptr<Store> make_store(const Store_address &address, const Settings &settings,
+                                  const Seal_keys &seal_keys, Loop &loop, Map_news &news)
+{
+    if (address.type == Store_address::Type::lmdb) {
+        Table_config config;
+        config.path = address.path.empty() ? settings.table : address.path;
+        config.key_case = settings.key_case;
+        config.max_size = settings.table_max_size;
+        return make_lmdb_store(config, loop, news);
+    }
+    Mirror_config config;
+    config.address = address;
+    config.name_space = settings.name_space;
+    config.key_case = settings.key_case;
+    config.timeout = settings.lookup_timeout;
+    config.breaker_failures = settings.breaker_failures;
+    config.breaker_pause = settings.breaker_pause;
+    config.seal_keys = seal_keys;
+    config.require_seal = settings.require_seal;
+    return make_memcached_mirror(config, loop, news);
+}
+
 std::unique_ptr<Store> make_stores(const Settings &settings, const Seal_keys &seal_keys, Loop &loop,
-                                   Newest_position &newest)
+                                   Map_news &news)
 {
     std::vector<std::unique_ptr<Store>> stores;
     for (const auto &address : settings.stores) {
-        if (address.type == Store_address::Type::lmdb) {
-            Table_config config;
-            config.path = address.path.empty() ? settings.table : address.path;
-            config.key_case = settings.key_case;
-            config.max_size = settings.table_max_size;
-            stores.push_back(make_lmdb_store(config, loop, newest));
-        } else {
-            Mirror_config config;
-            config.address = address;
-            config.name_space = settings.name_space;
-            config.key_case = settings.key_case;
-            config.timeout = settings.lookup_timeout;
-            config.breaker_failures = settings.breaker_failures;
-            config.breaker_pause = settings.breaker_pause;
-            config.seal_keys = seal_keys;
-            config.require_seal = settings.require_seal;
-            stores.push_back(make_memcached_mirror(config, loop, newest));
-        }
+        stores.push_back(make_store(address, settings, seal_keys, loop, news));
     }
-    return make_chain(std::move(stores), loop);
+    const bool several = stores.size() > 1;
+    return make_polled_stores(make_chain(std::move(stores), loop), loop, several);
 }
 
 } // namespace proxymap

@@ -5,6 +5,7 @@
 #include "../core/seal.h"
 #include "../core/settings.h"
 #include "loop.h"
+#include "map_news.h"
 #include "store.h"
 
 #include <memory>
@@ -16,8 +17,12 @@ namespace proxymap {
 // that is left, the last one all of it.
 std::unique_ptr<Store> make_chain(std::vector<std::unique_ptr<Store>> stores, Loop &loop);
 
-// What the setting `stores` says. newest must outlive the chain.
+// One of the setting `stores`. news must outlive it, here and below.
+std::unique_ptr<Store> make_store(const Store_address &address, const Settings &settings,
+                                  const Seal_keys &seal_keys, Loop &loop, Map_news &news);
+
+// All of the setting `stores`, polled (polled_stores.h).
 std::unique_ptr<Store> make_stores(const Settings &settings, const Seal_keys &seal_keys, Loop &loop,
-                                   Newest_position &newest);
+                                   Map_news &news);
 
 } // namespace proxymap

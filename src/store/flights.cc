@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t deadline_grain_ms = 2;
 // Fits into one multi-get of a mirror, however long the names are; a mirror puts several together.
 constexpr std::size_t max_group = 32;
+// The map changed while it was asked for: more than twice in one login is an odd map.
+constexpr unsigned max_asked_again = 2;
 // Only sizes a list of pages.
 constexpr std::size_t usual_count = 20'000;
 
@@ -25,6 +27,13 @@ bool is_anothers(const Answer &answer, const Key &key)
     const Record &record = *answer.record;
     return record.kind != key.kind ||
            (record.name.empty() ? answer.tag != key_tag(key) : record.name != key.name);
+}
+
+Answer overtaken_again(const Answer &answer)
+{
+    return {.why = std::string(answer.store) + ": the map changed each time that it was asked",
+            .store = answer.store,
+            .present = true};
 }
 
 Answer mixed_up(const Answer &answer)
@@ -70,26 +79,68 @@ std::unique_ptr<Flight> Flights::spare(const Key &key)
     flight->content = 0;
     flight->waiters.clear();
     flight->holders = 0;
+    flight->group = 0;
+    flight->not_before = {};
+    flight->asked_again = 0;
     return flight;
 }
 
 Flight &Flights::launch(const Key &key, std::uint64_t deadline)
 {
     const auto hash = hash_of(key);
-    for (Flight *known = index_.first(hash); known != nullptr; known = known->next) {
-        if (known->hash == hash && known->key == key)
-            return *known;
-    }
+    if (Flight *known = find(key, hash))
+        return *known;
     auto flight = spare(key);
     flight->deadline = deadline;
     flight->hash = hash;
+    ask_in_this_turn(*flight);
+    try {
+        index_.insert(flight.get());
+    } catch (...) {
+        waiting_.pop_back();
+        throw;
+    }
+    return *flight.release(); // land() and let_go() have it now
+}
+
+Flight *Flights::find(const Key &key, std::uint32_t hash) const
+{
+    for (Flight *known = index_.first(hash); known != nullptr; known = known->next) {
+        if (known->hash == hash && known->key == key)
+            return known;
+    }
+    return nullptr;
+}
+
+void Flights::ask_in_this_turn(Flight &flight)
+{
     if (turn_ == nullptr)
         turn_ = loop_.after(0, [this] { ask(); });
-    if (waiting_.size() == waiting_.capacity())
-        waiting_.reserve(2 * waiting_.size() + max_group);
-    index_.insert(flight.get());
-    waiting_.push_back(flight.get());
-    return *flight.release(); // land() and let_go() have it now
+    waiting_.push_back(&flight);
+}
+
+void Flights::changed(const Journal_entry &changes, const Position &to)
+{
+    if (changes.reset) {
+        reset_ = to;
+        reset_group_ = last_group_;
+        return;
+    }
+    for (const Key &key : changes.keys) {
+        if (Flight *flight = find(key, hash_of(key)))
+            flight->not_before = to;
+    }
+}
+
+// Whether the answer is of before a change that came while it was under way.
+bool Flights::overtaken(const Flight &flight, const Answer &answer) const
+{
+    if (answer.outcome == Outcome::unavailable)
+        return answer.overtaken;
+    const auto is_before = [&answer](const Position &changed) {
+        return changed.known() && (!answer.as_of.known() || answer.as_of.older_than(changed));
+    };
+    return is_before(flight.not_before) || (flight.group <= reset_group_ && is_before(reset_));
 }
 
 Flight &Flights::cancelled(const Key &key, std::string why)
@@ -135,6 +186,8 @@ void Flights::ask_for(std::span<Flight *const> group)
         keys.reserve(group.size());
         for (const Flight *flight : group)
             keys.push_back(flight->key);
+        for (Flight *flight : group)
+            flight->group = id;
         groups_.emplace(id, Group(group.begin(), group.end()));
         asked = true;
         stores_->get(std::move(keys), group.front()->deadline,
@@ -162,6 +215,16 @@ void Flights::answered(std::uint64_t id, std::vector<Answer> answers)
 
 void Flights::land(Flight &flight, Answer answer, std::uint64_t now)
 {
+    if (overtaken(flight, answer)) {
+        if (stores_ && flight.asked_again < max_asked_again && now < flight.deadline) {
+            flight.asked_again++;
+            flight.not_before = {};
+            ask_in_this_turn(flight);
+            return;
+        }
+        if (answer.outcome != Outcome::unavailable)
+            answer = overtaken_again(answer);
+    }
     index_.erase(&flight);
     flight.answer = is_anothers(answer, flight.key) ? mixed_up(answer) : std::move(answer);
     flight.holders = flight.waiters.size() + 1; // this function is the one

@@ -8,6 +8,7 @@
 
 #include "../core/cache_hash.h"
 #include "../core/cache_index.h"
+#include "../core/journal.h"
 #include "loop.h"
 #include "spares.h"
 #include "store.h"
@@ -29,10 +30,15 @@ struct Lookup; // who waits; it means nothing here
 struct Flight {
     Key key;
     Answer answer;
-    std::uint64_t content = 0;     // as in Known; for whoever is told of it
+    // For whoever is told of it: as in Known, and which map it is of.
+    std::uint64_t content = 0;
+    std::uint64_t generation = 0;
     std::vector<Lookup *> waiters; // none: a refresh
     std::uint64_t deadline = 0;    // monotonic_ms()
     std::size_t holders = 0;
+    std::uint64_t group = 0;  // that it was last asked for with; 0: it was not yet
+    Position not_before = {}; // its record changed then, while it was asked for
+    unsigned asked_again = 0; // times
     Flight *next = nullptr; // belongs to the index
     std::uint32_t hash = 0;
 };
@@ -51,6 +57,10 @@ class Flights {
 
     // Everything lands, and nothing may be launched any more.
     void close();
+
+    // These records changed, as of that position: whoever was asked before may answer with what
+    // they were. Such answers are not used, but asked for again.
+    void changed(const Journal_entry &changes, const Position &to);
 
     // Keys under way.
     std::size_t count() const { return index_.count(); }
@@ -71,6 +81,9 @@ class Flights {
     using Group = std::vector<Flight *>;
 
     std::uint32_t hash_of(const Key &key) const;
+    Flight *find(const Key &key, std::uint32_t hash) const;
+    void ask_in_this_turn(Flight &flight);
+    bool overtaken(const Flight &flight, const Answer &answer) const;
     std::unique_ptr<Flight> spare(const Key &key);
     void ask();
     void ask_for(std::span<Flight *const> group);
@@ -88,6 +101,9 @@ class Flights {
     // twice, must not get hold of somebody else's flight.
     std::unordered_map<std::uint64_t, Group> groups_;
     std::uint64_t last_group_ = 0;
+    // All records may have changed, as of that position; asked for until that group.
+    Position reset_;
+    std::uint64_t reset_group_ = 0;
     std::unique_ptr<Store> stores_; // last: dies first, and answers all its callbacks
 };
 

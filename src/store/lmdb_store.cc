@@ -3,8 +3,9 @@
 //
 // MUST: a table that is absent, unreadable, never written, of another id or behind the newest
 // position seen is `unavailable`, for hits and misses alike. It proves a miss only from a snapshot
-// that also holds a current position. One snapshot a request, given back at once: a reader that
+// that also holds a current position, and what changed until there is told before any answer. One snapshot a request, given back at once: a reader that
 // keeps one makes the file grow.
+#include "lmdb_journal.h"
 #include "lmdb_layout.h"
 #include "lmdb_table.h"
 
@@ -17,8 +18,8 @@ constexpr std::uint64_t look_again_ms = 1000; // for another file, and for an ab
 
 class Lmdb_store final : public Store {
   public:
-    Lmdb_store(const Table_config &config, Loop &loop, Newest_position &newest)
-        : config_(config), loop_(loop), newest_(newest)
+    Lmdb_store(const Table_config &config, Loop &loop, Map_news &news)
+        : config_(config), loop_(loop), news_(news)
     {
     }
     Lmdb_store(const Lmdb_store &) = delete;
@@ -26,7 +27,7 @@ class Lmdb_store final : public Store {
     ~Lmdb_store() override;
 
     const std::string &name() const override { return name_; }
-    void note_position() override;
+    void poll(Poll_callback done) override;
     void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) override;
 
   private:
@@ -40,13 +41,13 @@ class Lmdb_store final : public Store {
     std::vector<Answer> unavailable(std::size_t count, const std::string &why) const;
     Result<Lmdb_txn> snapshot();
     Result<Done> open(std::uint64_t now);
-    Result<Done> check_position(const Lmdb_txn &txn);
+    Result<Position> check_position(const Lmdb_txn &txn);
 
     const std::string name_ = "lmdb";
     const std::string_view kept_name_ = kept_name(name_);
     const Table_config config_;
     Loop &loop_;
-    Newest_position &newest_;
+    Map_news &news_;
     std::shared_ptr<Lmdb_env> env_; // null until the first lookup
     std::uint64_t next_look_ = 0;   // open: for another file; else: for a table
     std::string why_closed_;
@@ -61,10 +62,12 @@ Lmdb_store::~Lmdb_store()
         request.callback(unavailable(request.keys.size(), "lmdb: shutting down"));
 }
 
-void Lmdb_store::note_position()
+void Lmdb_store::poll(Poll_callback done)
 {
     if (const auto txn = snapshot(); txn)
         (void)check_position(*txn);
+    if (done)
+        done();
 }
 
 // The deadline is not looked at: the answer comes on the loop's next turn.
@@ -98,8 +101,9 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
     const auto txn = snapshot();
     if (!txn)
         return unavailable(keys.size(), txn.error().message);
-    if (const auto current = check_position(*txn); !current)
-        return unavailable(keys.size(), current.error().message);
+    const auto position = check_position(*txn);
+    if (!position)
+        return unavailable(keys.size(), position.error().message);
 
     std::vector<Answer> answers;
     answers.reserve(keys.size());
@@ -107,6 +111,7 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
         auto found = read_record(*txn, key.kind, key.name, config_.key_case);
         Answer &answer = answers.emplace_back();
         answer.store = kept_name_;
+        answer.as_of = *position;
         if (!found) {
             answer.why = found.error().message;
             answer.present = true;
@@ -121,8 +126,9 @@ std::vector<Answer> Lmdb_store::look_up(const std::vector<Key> &keys)
     return answers;
 }
 
-Result<Done> Lmdb_store::check_position(const Lmdb_txn &txn)
+Result<Position> Lmdb_store::check_position(const Lmdb_txn &txn)
 {
+    const auto asked = monotonic_ms();
     const auto position = read_position(txn, env_->files());
     if (!position)
         return position.error();
@@ -130,12 +136,16 @@ Result<Done> Lmdb_store::check_position(const Lmdb_txn &txn)
     if (!position->written())
         return Error{"lmdb: " + env_->files().data() +
                      " was created, but nothing was ever written to it"};
-    if (newest_.note(*position))
-        return Done{};
-    const bool same_table = position->table == newest_.get().table;
-    return Error{"lmdb is " + std::string(same_table ? "behind" : "of another table") + ": " +
-                 env_->files().data() + " has position " + format_position(*position) +
-                 ", the newest seen is " + format_position(newest_.get())};
+    if (const auto why = news_.why_not_read(*position); !why.empty())
+        return Error{"lmdb: " + env_->files().data() + " is not read: " + why};
+    if (const auto &known = news_.position(); *position != known) {
+        auto changes = read_changes(txn, known, *position);
+        if (!changes)
+            return changes.error();
+        news_.advance({known, *position, std::move(*changes)});
+    }
+    news_.confirm(*position, asked);
+    return *position;
 }
 
 Result<Done> Lmdb_store::open(std::uint64_t now)
@@ -181,9 +191,9 @@ Result<Lmdb_txn> Lmdb_store::snapshot()
 } // namespace
 
 std::unique_ptr<Store> make_lmdb_store(const Table_config &config, Loop &loop,
-                                       Newest_position &newest)
+                                       Map_news &news)
 {
-    return std::make_unique<Lmdb_store>(config, loop, newest);
+    return std::make_unique<Lmdb_store>(config, loop, news);
 }
 
 } // namespace proxymap

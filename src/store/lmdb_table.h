@@ -14,6 +14,7 @@
 #include "../core/record.h"
 #include "../core/settings.h"
 #include "loop.h"
+#include "map_news.h"
 #include "store.h"
 
 #include <functional>
@@ -34,13 +35,11 @@ struct Table_config {
 // Reads for auth. A missing folder or file is `unavailable`, and is looked for again: a table
 // that is created later is used without a restart.
 std::unique_ptr<Store> make_lmdb_store(const Table_config &config, Loop &loop,
-                                       Newest_position &newest);
+                                       Map_news &news);
 
-// What changed since a position.
-struct Changes {
-    bool reset = false;    // the journal cannot name them all: anything may have changed
-    std::vector<Key> keys; // else: each once, in no order; the records of some may be gone
-};
+// What changed since a position: a reset where the journal cannot name them all; else each key
+// once, in no order. The records of some may be gone.
+using Changes = Journal_entry;
 
 // One record that a transaction changed, as text: what stands under `key` (lmdb_key()) in the
 // table. The views are valid during the call alone.

@@ -21,6 +21,7 @@ struct Lookup {
     std::vector<Flight *> told;  // what the stores have said so far; held
     std::size_t waiting_for = 0; // keys in flight
     unsigned rounds = 0;
+    unsigned restarts = 0; // since the map changed
 };
 
 namespace {
@@ -28,14 +29,17 @@ namespace {
 // A login resolves at most this many keys: user, domain, default, backend, failover.
 constexpr std::size_t max_keys = 5;
 constexpr unsigned max_rounds = 4;
+constexpr unsigned max_restarts = 3;
 // Beyond this many unanswered lookups a new one is unavailable at once: memory stays bounded.
 constexpr std::size_t max_pending = 20'000;
 
 // The cache with the answers of this lookup laid over it.
 class Lookup_view final : public View {
   public:
-    Lookup_view(Cache &cache, std::uint64_t now, const std::vector<Flight *> *told)
-        : cache_(cache), now_(now), told_(told)
+    // told: null for what the cache alone says.
+    Lookup_view(Cache &cache, const Map_news &news, std::uint64_t now,
+                const std::vector<Flight *> *told)
+        : cache_(cache), now_(now), confirmed_(news.confirmed(now)), told_(told)
     {
     }
 
@@ -57,6 +61,8 @@ class Lookup_view final : public View {
     }
 
     bool used_stale() const { return used_stale_; }
+    // Some of it is from before the map changed, some from behind it.
+    bool mixed() const { return used_outdated_ && used_current_; }
     const std::string &outage() const { return outage_; }
     // Keys whose entries are about to expire.
     const std::vector<Key> &to_refresh() const { return to_refresh_; }
@@ -77,8 +83,9 @@ class Lookup_view final : public View {
             }
         }
         Cache_hit hit;
-        if (!cache_.find(slot.kind, slot.name, now_, &hit) || hit.age == Age::stale)
+        if (!cache_.find(slot.kind, slot.name, now_, &hit) || hit.age == Age::stale || !confirmed_)
             return false;
+        used_current_ = true;
         if (hit.age == Age::refresh)
             to_refresh_.push_back({slot.kind, std::string(slot.name)});
         slot.known = {hit.outcome, hit.record, false, {}, hit.content};
@@ -92,12 +99,14 @@ class Lookup_view final : public View {
             outage_ = answer.why;
         if (answer.outcome != Outcome::unavailable) {
             slot.known = {answer.outcome, answer.record.get(), false, {}, told.content};
+            used_current_ = true;
             return true;
         }
         Cache_hit hit;
         if (cache_.find(slot.kind, slot.name, now_, &hit)) {
             slot.known = {hit.outcome, hit.record, true, {}, hit.content};
             used_stale_ = true;
+            (hit.outdated ? used_outdated_ : used_current_) = true;
             return true;
         }
         slot.known = {Outcome::unavailable, nullptr, false, answer.why};
@@ -106,13 +115,25 @@ class Lookup_view final : public View {
 
     Cache &cache_;
     std::uint64_t now_;
+    bool confirmed_;
     const std::vector<Flight *> *told_;
     std::array<Slot, max_keys> slots_;
     std::size_t used_ = 0;
     bool used_stale_ = false;
+    bool used_outdated_ = false;
+    bool used_current_ = false;
     std::string outage_;
     std::vector<Key> to_refresh_;
 };
+
+Resolution unavailable(std::string why)
+{
+    Resolution resolution;
+    resolution.state = Resolution::State::decided;
+    resolution.outcome = Outcome::unavailable;
+    resolution.why = std::move(why);
+    return resolution;
+}
 
 } // namespace
 
@@ -133,7 +154,9 @@ struct Lookups::Impl {
     const Settings &settings;
     const Credentials &credentials;
     Loop &loop;
+    Map_news &news;
     Cache cache;
+    std::uint64_t generation = 1; // of the map
     Route_memo routes;
     Spares<Lookup> spares;
     std::size_t pending = 0;
@@ -143,17 +166,19 @@ struct Lookups::Impl {
     Flights flights;
 
     Impl(const Settings &settings_, const Credentials &credentials_, Loop &loop_,
-         std::unique_ptr<Store> stores)
-        : settings(settings_), credentials(credentials_), loop(loop_),
+         std::unique_ptr<Store> stores, Map_news &news_)
+        : settings(settings_), credentials(credentials_), loop(loop_), news(news_),
           cache({settings_.cache_size, settings_.cache_ttl, settings_.cache_negative_ttl,
                  settings_.cache_stale_ttl}),
           flights(loop_, std::move(stores),
                   [this](Flight &flight, std::uint64_t now) { landed(flight, now); })
     {
+        news.listen([this](const auto &changes, const Position &to) { changed(changes, to); });
     }
 
     ~Impl()
     {
+        news.listen({});
         closing = true;
         flights.close();
         for (Lookup *lookup : std::exchange(answer_soon, {}))
@@ -162,10 +187,12 @@ struct Lookups::Impl {
     Impl(const Impl &) = delete;
     Impl &operator=(const Impl &) = delete;
 
+    void changed(const Journal_entry &changes, const Position &to);
     bool from_cache(const Login &login, Lookup_result *result_r);
     std::vector<Key> needed_for(const Login &login);
     void start(const Login &login, const std::vector<Key> &needed, Callback callback);
     void answer_waiting();
+    bool forget_old_map(Lookup &lookup);
     void run(Lookup &lookup, std::uint64_t now);
     void ask(Lookup &lookup, const std::vector<Key> &keys);
     void landed(Flight &flight, std::uint64_t now);
@@ -175,10 +202,22 @@ struct Lookups::Impl {
     void finish_unavailable(Lookup &lookup, std::string why);
 };
 
+// The map has changed: nothing that was read before is used beside what will be read from now on.
+// What is named is gone, for an outage too; what is not named is only asked for again.
+void Lookups::Impl::changed(const Journal_entry &changes, const Position &to)
+{
+    generation++;
+    if (changes.reset)
+        cache.revalidate(monotonic_ms());
+    for (const Key &key : changes.keys)
+        cache.drop(key.kind, key.name);
+    flights.changed(changes, to);
+}
+
 bool Lookups::Impl::from_cache(const Login &login, Lookup_result *result_r)
 {
     const auto now = monotonic_ms();
-    Lookup_view view(cache, now, nullptr);
+    Lookup_view view(cache, news, now, nullptr);
     resolve(login, view, settings, credentials, &routes, &result_r->resolution);
     if (result_r->resolution.state != Resolution::State::decided)
         return false;
@@ -190,7 +229,7 @@ bool Lookups::Impl::from_cache(const Login &login, Lookup_result *result_r)
 
 std::vector<Key> Lookups::Impl::needed_for(const Login &login)
 {
-    Lookup_view view(cache, monotonic_ms(), nullptr);
+    Lookup_view view(cache, news, monotonic_ms(), nullptr);
     return resolve(login, view, settings, credentials).needed;
 }
 
@@ -204,6 +243,7 @@ void Lookups::Impl::start(const Login &login, const std::vector<Key> &needed, Ca
     spare->told.clear();
     spare->waiting_for = 0;
     spare->rounds = 0;
+    spare->restarts = 0;
     pending++;
     Lookup &lookup = *spare.release(); // finish() has it now
 
@@ -228,16 +268,37 @@ void Lookups::Impl::answer_waiting()
     }
 }
 
+// What this lookup was told of an older map. False: that happened too often.
+bool Lookups::Impl::forget_old_map(Lookup &lookup)
+{
+    const auto old = [this](Flight *flight) {
+        if (flight->generation == generation)
+            return false;
+        flights.let_go(*flight);
+        return true;
+    };
+    if (std::erase_if(lookup.told, old) == 0)
+        return true;
+    lookup.rounds = 0;
+    return ++lookup.restarts <= max_restarts;
+}
+
 // The next round: decided, or asks for more.
 void Lookups::Impl::run(Lookup &lookup, std::uint64_t now)
 {
+    if (!forget_old_map(lookup))
+        return finish_unavailable(lookup, "the map changed each time that it was asked");
     Lookup_result result;
     {
-        Lookup_view view(cache, now, &lookup.told);
+        Lookup_view view(cache, news, now, &lookup.told);
         resolve({lookup.user, lookup.service}, view, settings, credentials, &routes,
                 &result.resolution);
         result.cache = view.used_stale() ? Cache_use::stale : Cache_use::miss;
         result.outage = view.outage();
+        if (view.mixed() && result.resolution.state == Resolution::State::decided) {
+            result.resolution = unavailable("what is remembered is of an older map than what the "
+                                            "stores say, and they do not say all");
+        }
     }
     const std::vector<Key> &needed = result.resolution.needed;
     if (result.resolution.state == Resolution::State::decided) {
@@ -254,9 +315,11 @@ void Lookups::Impl::run(Lookup &lookup, std::uint64_t now)
         // The names were answered in time, the backend is not known any more: fall back on what
         // the cache remembers of it.
         for (const Key &key : needed) {
-            lookup.told.push_back(&flights.cancelled(key, "no time was left to look up " +
-                                                              std::string(to_string(key.kind)) +
-                                                              " " + key.name));
+            auto &flight = flights.cancelled(key, "no time was left to look up " +
+                                                      std::string(to_string(key.kind)) + " " +
+                                                      key.name);
+            flight.generation = generation;
+            lookup.told.push_back(&flight);
         }
         lookup.rounds++;
         run(lookup, now);
@@ -277,6 +340,7 @@ void Lookups::Impl::ask(Lookup &lookup, const std::vector<Key> &keys)
 void Lookups::Impl::landed(Flight &flight, std::uint64_t now)
 {
     const Key &key = flight.key;
+    flight.generation = generation;
     if (flight.answer.outcome == Outcome::found)
         flight.content = cache.put_found(key.kind, key.name, flight.answer.record, now);
     else if (flight.answer.outcome == Outcome::missing)
@@ -321,15 +385,13 @@ void Lookups::Impl::finish(Lookup &lookup, const Lookup_result &result)
 void Lookups::Impl::finish_unavailable(Lookup &lookup, std::string why)
 {
     Lookup_result result;
-    result.resolution.state = Resolution::State::decided;
-    result.resolution.outcome = Outcome::unavailable;
-    result.resolution.why = std::move(why);
+    result.resolution = unavailable(std::move(why));
     finish(lookup, result);
 }
 
 Lookups::Lookups(const Settings &settings, const Credentials &credentials, Loop &loop,
-                 std::unique_ptr<Store> stores)
-    : impl_(std::make_unique<Impl>(settings, credentials, loop, std::move(stores)))
+                 std::unique_ptr<Store> stores, Map_news &news)
+    : impl_(std::make_unique<Impl>(settings, credentials, loop, std::move(stores), news))
 {
 }
 

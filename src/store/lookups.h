@@ -2,7 +2,8 @@
 //
 // One flight a key: a hundred logins that wait for one record cost one request. An answer that is
 // not to be had falls back on what the cache still remembers (stale), never on a less specific
-// record, another user's record or "unknown user".
+// record, another user's record or "unknown user". And nothing is ever put together from two
+// positions of the map: what changed is let go, here and in the cache, and asked for again.
 #pragma once
 
 #include "../core/cache.h"
@@ -10,6 +11,7 @@
 #include "../core/route.h"
 #include "../core/settings.h"
 #include "loop.h"
+#include "map_news.h"
 #include "store.h"
 
 #include <cstdint>
@@ -35,16 +37,17 @@ class Lookups {
     // From the loop, exactly once; never from within start().
     using Callback = std::function<void(const Lookup_result &)>;
 
-    // settings, credentials and loop must outlive it.
+    // All but the stores must outlive it. It listens to the news, and lets go what has changed.
     Lookups(const Settings &settings, const Credentials &credentials, Loop &loop,
-            std::unique_ptr<Store> stores);
+            std::unique_ptr<Store> stores, Map_news &news);
     // Answers all that is pending, as unavailable.
     ~Lookups();
     Lookups(const Lookups &) = delete;
     Lookups &operator=(const Lookups &) = delete;
 
-    // Whether the cache alone decides this login, with nothing in it older than its TTL. The way of
-    // nearly every login: no allocation but the route's.
+    // Whether the cache alone decides this login: with nothing in it older than its TTL, and while
+    // the news are no older than confirmed_for_ms. The way of nearly every login: no allocation
+    // but the route's.
     bool from_cache(const Login &login, Lookup_result *result_r);
 
     // Asks the stores for what the cache does not know; answers by the deadline

@@ -3,6 +3,7 @@
 
 #include "../core/position.h"
 #include "../core/record.h"
+#include "map_news.h"
 
 #include <optional>
 #include <string>
@@ -24,6 +25,9 @@ struct Batch {
     std::optional<Marker> marker_before;
     std::optional<Marker> marker_after;
     bool marker_unreadable = false;
+    Position known;                      // the newest that the process knew when it asked
+    std::uint64_t asked = 0;             // monotonic_ms() then
+    std::optional<Journal_step> journal; // what changed since, when the markers are newer
     bool keeps_everything = false; // the server runs with evictions off
     std::vector<Slot> slots;
 };

@@ -10,6 +10,7 @@
 #include "mirror_proof.h"
 #include "pending_requests.h"
 
+#include <iterator>
 #include <utility>
 
 namespace proxymap {
@@ -21,12 +22,13 @@ constexpr std::size_t max_used = 8;
 
 class Memcached_mirror final : public Store {
   public:
-    Memcached_mirror(const Mirror_config &config, Loop &loop, Newest_position &newest);
+    Memcached_mirror(const Mirror_config &config, Loop &loop, Map_news &news);
     ~Memcached_mirror() override;
     Memcached_mirror(const Memcached_mirror &) = delete;
     Memcached_mirror &operator=(const Memcached_mirror &) = delete;
 
     const std::string &name() const override { return name_; }
+    void poll(Poll_callback done) override;
     void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) override;
 
   private:
@@ -41,9 +43,11 @@ class Memcached_mirror final : public Store {
     void worker_has_news();
     void requests_expired(std::vector<Request> requests);
     void note_failure(const std::string &why);
+    void polls_are_over();
 
     // Last of all, and static: a callback may destroy the mirror.
-    static void call_back(std::vector<Answered> answered);
+    static void call_back(std::vector<Answered> answered, const std::vector<Poll_callback> &polled);
+    std::vector<Poll_callback> take_polled() { return std::exchange(polled_, {}); }
 
     std::vector<Answer> unavailable(std::size_t count, const std::string &why) const;
     std::vector<Answer> answers(const std::vector<Key> &keys, const std::size_t *slots,
@@ -54,7 +58,7 @@ class Memcached_mirror final : public Store {
     const std::string name_;
     const std::string_view kept_name_;
     Loop &loop_;
-    Newest_position &newest_;
+    Map_news &news_;
     Breaker breaker_;
     std::string last_failure_;
     Pending_requests pending_;
@@ -62,13 +66,15 @@ class Memcached_mirror final : public Store {
     std::unique_ptr<Loop::Watch> news_watch_;
     // Handed to the worker once in a turn of the loop: waking it costs more than a lookup.
     std::vector<Memcached_worker::Request> unsent_;
+    std::vector<Poll_callback> polls_;  // for whom the worker has been told to poll
+    std::vector<Poll_callback> polled_; // for whom that is over
     std::vector<Batch> used_;
     std::unique_ptr<Loop::Watch> submit_soon_; // while there is something unsent
 };
 
-Memcached_mirror::Memcached_mirror(const Mirror_config &config, Loop &loop, Newest_position &newest)
+Memcached_mirror::Memcached_mirror(const Mirror_config &config, Loop &loop, Map_news &news)
     : config_(config), name_(config.address.text()), kept_name_(kept_name(name_)), loop_(loop),
-      newest_(newest), breaker_(config.breaker_failures),
+      news_(news), breaker_(config.breaker_failures),
       pending_(loop, [this](auto requests) { requests_expired(std::move(requests)); })
 {
 }
@@ -81,6 +87,19 @@ Memcached_mirror::~Memcached_mirror()
     for (auto &request : pending_.take_all()) {
         request.callback(unavailable(request.key_count, "the lookup was ended"));
     }
+}
+
+void Memcached_mirror::poll(Poll_callback done)
+{
+    // While the breaker is open the worker probes by itself, which shows the marker as well.
+    if (breaker_.open() || !start_worker()) {
+        if (done)
+            done();
+        return;
+    }
+    polls_.push_back(std::move(done));
+    if (polls_.size() == 1)
+        worker_->poll(news_.position());
 }
 
 void Memcached_mirror::get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback)
@@ -110,7 +129,7 @@ void Memcached_mirror::get(std::vector<Key> keys, std::uint64_t deadline, Answer
 void Memcached_mirror::submit()
 {
     submit_soon_.reset();
-    worker_->submit(std::exchange(unsent_, {}), std::exchange(used_, {}));
+    worker_->submit(std::exchange(unsent_, {}), std::exchange(used_, {}), news_.position());
 }
 
 Result<Done> Memcached_mirror::start_worker()
@@ -134,10 +153,10 @@ void Memcached_mirror::worker_has_news()
         breaker_.succeeded();
     }
     std::vector<Answered> answered;
-    for (auto &[batch, requests, slots] : news.completions) {
+    for (auto &[batch, requests, slots, was_polled] : news.completions) {
         Mirror_verdict verdict;
         if (batch.failure.empty()) {
-            verdict = judge_mirror(batch, config_.require_seal, newest_);
+            verdict = judge_mirror(batch, config_.require_seal, news_);
             breaker_.succeeded();
         } else {
             note_failure(batch.failure);
@@ -152,11 +171,13 @@ void Memcached_mirror::worker_has_news()
             }
             its_slots += keys.size();
         }
+        if (was_polled)
+            polls_are_over();
         if (used_.size() < max_used) {
             used_.push_back(std::move(batch));
         }
     }
-    call_back(std::move(answered));
+    call_back(std::move(answered), take_polled());
 }
 
 void Memcached_mirror::requests_expired(std::vector<Request> requests)
@@ -176,7 +197,7 @@ void Memcached_mirror::requests_expired(std::vector<Request> requests)
     if (silent) { // one failure, however many waited for the same silence
         note_failure("it did not answer in time");
     }
-    call_back(std::move(answered));
+    call_back(std::move(answered), take_polled());
 }
 
 void Memcached_mirror::note_failure(const std::string &why)
@@ -186,13 +207,25 @@ void Memcached_mirror::note_failure(const std::string &why)
         unsent_.clear();
         worker_->start_probing();
         pending_.give_up(why);
+        polls_are_over();
     }
 }
 
-void Memcached_mirror::call_back(std::vector<Answered> answered)
+void Memcached_mirror::polls_are_over()
+{
+    std::move(polls_.begin(), polls_.end(), std::back_inserter(polled_));
+    polls_.clear();
+}
+
+void Memcached_mirror::call_back(std::vector<Answered> answered,
+                                 const std::vector<Poll_callback> &polled)
 {
     for (auto &[callback, answers] : answered) {
         callback(std::move(answers));
+    }
+    for (const auto &done : polled) {
+        if (done)
+            done();
     }
 }
 
@@ -216,26 +249,29 @@ Answer Memcached_mirror::answer(const Key &key, const Slot &slot,
         return name_ + ": " + encode_key(config_.name_space, key.kind, key.name) + ": ";
     };
     if (!verdict.unreadable.empty()) {
-        return {Outcome::unavailable, nullptr, subject() + "not read: " + verdict.unreadable,
-                kept_name_};
+        return {.outcome = Outcome::unavailable,
+                .why = subject() + "not read: " + verdict.unreadable,
+                .store = kept_name_,
+                .present = verdict.overtaken && (slot.record || !slot.fault.empty()),
+                .overtaken = verdict.overtaken};
     }
     if (!slot.fault.empty()) {
         return {Outcome::unavailable, nullptr, subject() + slot.fault, kept_name_, true};
     }
     if (slot.record) {
-        // Without a marker this is all that tells another table's record.
-        const auto &newest = newest_.get();
+        const auto &newest = news_.position();
         if (newest.known() && slot.position.table != newest.table) {
             return {Outcome::unavailable, nullptr, subject() + "its record is of another table",
                     kept_name_, true};
         }
-        return {Outcome::found, slot.record, {}, kept_name_, false, slot.position, slot.tag};
+        return {Outcome::found, slot.record, {}, kept_name_, false, slot.position, slot.tag,
+                verdict.as_of};
     }
     if (!verdict.unproven.empty()) {
         return {Outcome::unavailable, nullptr,
                 name_ + ": a miss there proves nothing: " + verdict.unproven, kept_name_};
     }
-    return {Outcome::missing, nullptr, {}, kept_name_};
+    return {.outcome = Outcome::missing, .store = kept_name_, .as_of = verdict.as_of};
 }
 
 // One sentence for all keys: an outage is one cause, and is logged as one.
@@ -248,9 +284,9 @@ std::vector<Answer> Memcached_mirror::unavailable(std::size_t count, const std::
 } // namespace
 
 std::unique_ptr<Store> make_memcached_mirror(const Mirror_config &config, Loop &loop,
-                                             Newest_position &newest)
+                                             Map_news &news)
 {
-    return std::make_unique<Memcached_mirror>(config, loop, newest);
+    return std::make_unique<Memcached_mirror>(config, loop, news);
 }
 
 } // namespace proxymap

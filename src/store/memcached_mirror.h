@@ -17,6 +17,7 @@
 #include "../core/seal.h"
 #include "../core/settings.h"
 #include "loop.h"
+#include "map_news.h"
 #include "store.h"
 
 #include <memory>
@@ -35,8 +36,8 @@ struct Mirror_config {
     bool require_seal = false;
 };
 
-// loop and newest must outlive the store.
+// loop and news must outlive the store.
 std::unique_ptr<Store> make_memcached_mirror(const Mirror_config &config, Loop &loop,
-                                             Newest_position &newest);
+                                             Map_news &news);
 
 } // namespace proxymap

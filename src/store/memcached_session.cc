@@ -5,6 +5,7 @@
 #include "memcached_session.h"
 
 #include "../core/key.h"
+#include "mirror_journal.h"
 
 #include <algorithm>
 #include <utility>
@@ -34,6 +35,12 @@ bool marker_moved(const Memcached_connection::Items &items)
     return before && after && before->value != after->value;
 }
 
+// A position of another table is none that anybody would take over.
+bool is_news(const Position &position, const Position &known)
+{
+    return !known.known() || (position.table == known.table && known.older_than(position));
+}
+
 } // namespace
 
 Memcached_session::Memcached_session(const Mirror_config &config)
@@ -41,8 +48,11 @@ Memcached_session::Memcached_session(const Mirror_config &config)
 {
 }
 
-Batch Memcached_session::ask(const std::vector<const Key *> &keys)
+Batch Memcached_session::ask(const std::vector<const Key *> &keys, const Position &known)
 {
+    Batch batch;
+    batch.known = known;
+    batch.asked = monotonic_ms();
     asked_.resize(keys.size() + 2);
     asked_.front() = marker_key(config_.name_space);
     for (std::size_t i = 0; i < keys.size(); i++) {
@@ -50,7 +60,6 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys)
     }
     asked_.back() = asked_.front();
 
-    Batch batch;
     auto items = get(asked_);
     if (items && marker_moved(*items)) {
         items = get(asked_); // a transaction came into force in the midst: now it is behind us
@@ -66,6 +75,15 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys)
     // versions read after it are the new one. All of one reply must be of one side.
     const bool steady = batch.marker_before && batch.marker_before == batch.marker_after;
     const Position *marker = steady ? &batch.marker_after->position : nullptr;
+    if (steady && batch.marker_after->complete() && is_news(*marker, known)) {
+        auto changes = read_mirror_journal(*connection_, config_.name_space, known, *marker);
+        if (!changes) {
+            batch.failure = changes.error().message;
+            connection_.reset();
+            return batch;
+        }
+        batch.journal = Journal_step{known, *marker, std::move(*changes)};
+    }
     batch.slots.resize(keys.size());
     for (std::size_t i = 0; i < keys.size(); i++) {
         if (const auto &item = (*items)[i + 1]) {

@@ -20,9 +20,10 @@ class Memcached_session {
     // config must outlive it.
     explicit Memcached_session(const Mirror_config &config);
 
-    // Distinct keys; none at all is a probe, which asks for the marker alone. A connection that the
-    // server had closed since the last batch is made anew, once.
-    Batch ask(const std::vector<const Key *> &keys);
+    // Distinct keys; none at all asks for the marker alone. known: the newest position that the
+    // process knows; a newer marker's journal since then comes with the batch. A connection that
+    // the server had closed since the last batch is made anew, once.
+    Batch ask(const std::vector<const Key *> &keys, const Position &known);
 
   private:
     using Items = Memcached_connection::Items;

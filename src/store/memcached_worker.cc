@@ -72,6 +72,8 @@ struct Memcached_worker::Shared {
     std::deque<Request> queue;
     std::vector<Batch> used; // to be freed
     News news;
+    Position known;
+    bool polling = false; // a poll waits
     bool probing = false;
     bool stop = false;
     bool ended = false;
@@ -144,7 +146,8 @@ Memcached_worker::Shared::Gathered Memcached_worker::Shared::gather()
         return gathered;
     }
     Batch_keys keys(config.name_space.size());
-    auto &[batch, requests, slots] = gathered.completion;
+    auto &requests = gathered.completion.requests;
+    auto &slots = gathered.completion.slots;
     requests.reserve(std::min(queue.size(), max_batch_keys));
     const auto now = monotonic_ms();
     for (; !queue.empty(); queue.pop_front()) {
@@ -171,10 +174,12 @@ void Memcached_worker::Shared::run()
     while (!stop) {
         auto [keys, completion] = gather();
         auto to_free = std::exchange(used, {});
-        if (!completion.requests.empty()) {
+        const Position known_now = known;
+        completion.polled = std::exchange(polling, false);
+        if (completion.polled || !completion.requests.empty()) {
             lock.unlock();
             to_free.clear();
-            completion.batch = session.ask(keys);
+            completion.batch = session.ask(keys, known_now);
             lock.lock();
             news.completions.push_back(std::move(completion));
             lock.unlock();
@@ -187,11 +192,12 @@ void Memcached_worker::Shared::run()
             wake_thread.wait_until(lock, next_probe);
         } else {
             lock.unlock();
-            const bool good = session.ask({}).failure.empty();
+            completion.batch = session.ask({}, known_now);
             lock.lock();
             next_probe = std::chrono::steady_clock::now() + pause;
-            if (good && probing) {
+            if (completion.batch.failure.empty() && probing) {
                 probing = false;
+                news.completions.push_back(std::move(completion));
                 news.probed = true;
                 wake_loop.set();
             }
@@ -228,20 +234,33 @@ Memcached_worker::~Memcached_worker()
     shared_->ended_changed.wait_for(lock, patience_at_end, [this] { return shared_->ended; });
 }
 
-void Memcached_worker::submit(std::vector<Request> requests, std::vector<Batch> used)
+void Memcached_worker::submit(std::vector<Request> requests, std::vector<Batch> used,
+                              const Position &known)
 {
     {
         const std::scoped_lock lock(shared_->mutex);
+        shared_->known = known;
         std::move(requests.begin(), requests.end(), std::back_inserter(shared_->queue));
         std::move(used.begin(), used.end(), std::back_inserter(shared_->used));
     }
     shared_->wake_thread.notify_one(); // without the lock, which the thread wants next
 }
 
+void Memcached_worker::poll(const Position &known)
+{
+    {
+        const std::scoped_lock lock(shared_->mutex);
+        shared_->known = known;
+        shared_->polling = true;
+    }
+    shared_->wake_thread.notify_one();
+}
+
 void Memcached_worker::start_probing()
 {
     const std::scoped_lock lock(shared_->mutex);
     shared_->queue.clear();
+    shared_->polling = false;
     shared_->probing = true;
     shared_->wake_thread.notify_one();
 }

@@ -31,6 +31,7 @@ class Memcached_worker {
         Batch batch;
         std::vector<Request> requests;
         std::vector<std::size_t> slots; // of batch: one a key, request after request
+        bool polled = false;            // it answers poll(), too
     };
     struct News {
         std::vector<Completion> completions;
@@ -46,7 +47,10 @@ class Memcached_worker {
 
     // For the loop's thread; none of these blocks.
     // used: batches that are not needed any more. Who has made a thing frees it most cheaply.
-    void submit(std::vector<Request> requests, std::vector<Batch> used);
+    // known: the newest position that the process knows; see Memcached_session.
+    void submit(std::vector<Request> requests, std::vector<Batch> used, const Position &known);
+    // Asks for the marker, with whatever else is asked for then.
+    void poll(const Position &known);
     void start_probing(); // and forget what was submitted
     int news_fd() const;  // readable when there is news
     News take_news();

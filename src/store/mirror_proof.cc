@@ -4,59 +4,49 @@
 
 namespace proxymap {
 
-namespace {
-
-// Empty when it is not.
-std::string why_behind(const Position &position, const Position &newest)
+Mirror_verdict judge_mirror(const Batch &batch, bool require_seal, Map_news &news)
 {
-    if (!newest.known()) {
-        return {};
+    const auto &before = batch.marker_before;
+    const auto &after = batch.marker_after;
+    if (batch.marker_unreadable)
+        return {.unreadable = "its marker is not understood"};
+    if (before && before == after && before->complete()) {
+        const Journal_step anything{{}, before->position, {true, {}}};
+        news.advance(batch.journal ? *batch.journal : anything);
+        news.confirm(before->position, batch.asked);
     }
-    const bool other_table = position.table != newest.table;
-    if (!other_table && !position.older_than(newest)) {
-        return {};
+    for (const auto &marker : {before, after}) {
+        if (!marker)
+            continue;
+        if (marker->state == Mirror_state::behind)
+            return {.unreadable = "it is being brought up from an older content"};
+        if (auto why = news.why_not_read(marker->position); !why.empty())
+            return {.unreadable = std::move(why),
+                    .overtaken = marker->position.table == batch.known.table &&
+                                 !marker->position.older_than(batch.known)};
     }
-    return std::string(other_table ? "it holds another table" : "it is behind") +
-           " (its marker is at " + format_position(position) + ", the newest seen at " +
-           format_position(newest) + ")";
-}
-
-} // namespace
-
-Mirror_verdict judge_mirror(const Batch &batch, bool require_seal, Newest_position &newest)
-{
-    if (batch.marker_unreadable) {
-        return {"its marker is not understood", {}};
+    if (!before || !after) {
+        const char *why = "it has no marker, as after a restart or before its first load";
+        // Who knows since when: what it has may be older than what was seen.
+        if (news.position().known())
+            return {.unreadable = why};
+        return {.unproven = why};
     }
-    for (const auto &marker : {batch.marker_before, batch.marker_after}) {
-        if (marker) {
-            if (marker->state == Mirror_state::behind) {
-                return {"it is being brought up from an older content", {}};
-            }
-            if (auto why = why_behind(marker->position, newest.get()); !why.empty()) {
-                return {std::move(why), {}};
-            }
-        }
+    if (before != after)
+        return {.unreadable = "its marker changed meanwhile", .overtaken = true};
+    if (!before->complete()) {
+        // What changed until then, nobody can say yet: beside what is known from before, its
+        // records would be a mixture.
+        if (news.position().known() && before->position != news.position())
+            return {.unreadable = "it is being loaded, with a newer map"};
+        return {.unproven = "it is being loaded", .as_of = before->position};
     }
-    if (!batch.marker_before || !batch.marker_after) {
-        return {{}, "it has no marker, as after a restart or before its first load"};
-    }
-    if (*batch.marker_before != *batch.marker_after) {
-        return {{}, "its marker changed meanwhile"};
-    }
-    if (!batch.marker_before->complete()) {
-        return {{}, "it is being loaded"};
-    }
-    if (!newest.note(batch.marker_before->position)) {
-        return {"its marker is at no known position", {}};
-    }
-    if (!batch.keeps_everything) {
-        return {{}, "it evicts records when it is full (memcached runs without -M)"};
-    }
-    if (require_seal) {
-        return {{}, "no seal can prove absence (require_seal is set)"};
-    }
-    return {};
+    Mirror_verdict verdict{.as_of = before->position};
+    if (!batch.keeps_everything)
+        verdict.unproven = "it evicts records when it is full (memcached runs without -M)";
+    else if (require_seal)
+        verdict.unproven = "no seal can prove absence (require_seal is set)";
+    return verdict;
 }
 
 } // namespace proxymap

@@ -20,9 +20,9 @@ std::size_t key_tag(const Key &key);
 
 struct Answer {
     Outcome outcome = Outcome::unavailable;
-    Record_ref record; // found; its name and position may be empty: it is of the key asked for
+    Record_ref record = {}; // found; its name and position may be empty: it is of the key asked for
     // One sentence that names the store. Also of a store that could not answer before this one did.
-    std::string why;
+    std::string why = {};
     std::string_view store = {}; // who said so, of kept_name(): "memcached:127.0.0.1:11211", "lmdb"
     // unavailable: the record is there, but cannot be used. No remembered miss may overrule that.
     bool present = false;
@@ -30,6 +30,10 @@ struct Answer {
     // found, and the record has no name: the tag of the key that it was read for. Whoever takes the
     // answer sees by it that it is not another key's.
     std::size_t tag = 0;
+    // found, missing: the position of the map for which that holds; unknown: nobody can say.
+    Position as_of = {};
+    // unavailable: only because the map moved on while the store was asked. Worth asking again.
+    bool overtaken = false;
 };
 
 // The name of a store, kept for as long as the process runs: answers outlive their stores. There
@@ -38,29 +42,22 @@ std::string_view kept_name(const std::string &name);
 
 // Called exactly once, from the loop, never from within get(); one answer a key, in order.
 using Answers_callback = std::function<void(std::vector<Answer>)>;
+using Poll_callback = std::function<void()>;
 
 class Store {
   public:
     virtual ~Store() = default; // answers all that is pending, as unavailable
     virtual const std::string &name() const = 0;
-    // Shows Newest_position what this store holds, where that costs no waiting. A mirror that came
-    // back with old content is then known to be behind before it is believed.
-    virtual void note_position() {}
+    // Asks the store where it stands, and tells Map_news. done, if there is one: called once, when
+    // that is known or cannot be had now; also from within poll().
+    virtual void poll(Poll_callback done)
+    {
+        if (done)
+            done();
+    }
     // Never blocks. deadline: monotonic_ms() by which the callback comes (but for the loop's own
     // delay).
     virtual void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) = 0;
-};
-
-// The newest position that any store of this process has shown; a store that is behind it, of
-// another table or of a lower epoch, proves nothing.
-class Newest_position {
-  public:
-    // Takes it over when newer. False: it is behind, or of another table.
-    bool note(const Position &position);
-    const Position &get() const { return newest_; }
-
-  private:
-    Position newest_;
 };
 
 } // namespace proxymap

@@ -289,6 +289,23 @@ TEST(cache, records_of_earlier_finds_stay_valid_through_later_ones)
 
 // ------------------------------------------------------------------------------------- ages
 
+TEST(cache, after_a_revalidation_all_is_stale_and_nothing_is_gone)
+{
+    Cache cache(limits(mega));
+    cache.put_found(Kind::user, "john", record("b1"), now);
+    cache.put_missing(Kind::user, "joe", now);
+    cache.revalidate(now + 1);
+    check_text("stale", age(cache, "john", now + 1));
+    check_text("stale", age(cache, "joe", now + 1));
+    Cache_hit hit;
+    CHECK_TRUE(cache.find(Kind::user, "john", now + 1, &hit));
+    CHECK_TRUE(hit.outdated);
+    cache.put_found(Kind::user, "john", record("b1"), now + 2);
+    check_text("fresh", age(cache, "john", now + 2));
+    CHECK_TRUE(cache.find(Kind::user, "john", now + 2, &hit));
+    CHECK_FALSE(hit.outdated);
+}
+
 TEST(cache, a_found_record_is_fresh_then_stale_then_gone)
 {
     Cache cache(limits(mega));

@@ -44,8 +44,13 @@ class Scripted final : public Store {
     Scripted &operator=(const Scripted &) = delete;
 
     const std::string &name() const override { return name_; }
-    void note_position() override { noted_++; }
-    unsigned noted() const { return noted_; }
+    void poll(Poll_callback done) override { polls_.push_back(std::move(done)); }
+    unsigned polls() const { return static_cast<unsigned>(polls_.size()); }
+    void end_poll()
+    {
+        polls_.front()();
+        polls_.erase(polls_.begin());
+    }
     void get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback) override
     {
         asked_->push_back({std::move(keys), deadline, std::move(callback)});
@@ -58,7 +63,7 @@ class Scripted final : public Store {
   private:
     std::string name_;
     std::deque<Asked> *asked_;
-    unsigned noted_ = 0;
+    std::vector<Poll_callback> polls_;
 };
 
 Answer found(const std::string &line, const std::string &store)
@@ -87,13 +92,16 @@ TEST_GROUP(chain)
     std::deque<Asked> first;
     std::deque<Asked> second;
     std::unique_ptr<Store> stores;
+    Scripted *first_one = nullptr;
     Scripted *last_one = nullptr;
     Lookup lookup;
 
     void setup() override
     {
         std::vector<std::unique_ptr<Store>> list;
-        list.push_back(std::make_unique<Scripted>("one", &first));
+        auto one = std::make_unique<Scripted>("one", &first);
+        first_one = one.get();
+        list.push_back(std::move(one));
         auto two = std::make_unique<Scripted>("two", &second);
         last_one = two.get();
         list.push_back(std::move(two));
@@ -123,12 +131,28 @@ TEST(chain, what_the_first_store_decides_the_second_is_never_asked)
     STRCMP_EQUAL("one", std::string(lookup.answers[1].store).c_str());
 }
 
-TEST(chain, every_store_shows_its_position_before_the_first_one_is_believed)
+TEST(chain, polls_all_its_stores_and_says_so_when_the_last_one_has_answered)
 {
-    UNSIGNED_LONGS_EQUAL(0, last_one->noted());
-    start(*stores, &lookup, {joe}, 1000);
-    UNSIGNED_LONGS_EQUAL(1, last_one->noted());
-    answer(first, {missing("one")});
+    unsigned rounds = 0;
+    stores->poll([&rounds] { rounds++; });
+    UNSIGNED_LONGS_EQUAL(1, first_one->polls());
+    UNSIGNED_LONGS_EQUAL(1, last_one->polls());
+    last_one->end_poll();
+    UNSIGNED_LONGS_EQUAL(0, rounds);
+    first_one->end_poll();
+    UNSIGNED_LONGS_EQUAL(1, rounds);
+}
+
+TEST(chain, an_answer_that_was_overtaken_anywhere_may_be_asked_for_again)
+{
+    start(*stores, &lookup, {joe, org}, 1000);
+    auto overtaken = no("one", "it is behind");
+    overtaken.overtaken = true;
+    answer(first, {overtaken, overtaken});
+    answer(second, {found("user joe host=192.0.2.1", "two"), no("two", "down")});
+    CHECK(lookup.answers[0].outcome == Outcome::found);
+    CHECK_FALSE(lookup.answers[0].overtaken);
+    CHECK(lookup.answers[1].overtaken);
 }
 
 TEST(chain, only_the_keys_that_are_undecided_go_to_the_next_store)
@@ -235,48 +259,4 @@ TEST(chain, without_a_store_everything_is_unavailable)
     const auto answers = ask(*chain, loop, {joe, org});
     CHECK(answers[0].outcome == Outcome::unavailable);
     STRCMP_EQUAL("no store is configured", answers[1].why.c_str());
-}
-
-// ---- the newest position ----
-
-TEST_GROUP(newest_position)
-{
-    Newest_position newest;
-};
-
-TEST(newest_position, the_first_one_is_taken)
-{
-    CHECK_FALSE(newest.get().known());
-    CHECK(newest.note({7, 1, 5}));
-    CHECK(newest.get() == (Position{7, 1, 5}));
-}
-
-TEST(newest_position, only_what_is_not_behind_is_current)
-{
-    CHECK(newest.note({7, 1, 5}));
-    CHECK(newest.note({7, 1, 5}));
-    CHECK(newest.note({7, 1, 6}));
-    CHECK_FALSE(newest.note({7, 1, 5}));
-    CHECK(newest.get() == (Position{7, 1, 6}));
-}
-
-TEST(newest_position, a_higher_epoch_beats_any_sequence)
-{
-    CHECK(newest.note({7, 1, 500}));
-    CHECK(newest.note({7, 2, 1}));
-    CHECK_FALSE(newest.note({7, 1, 501}));
-}
-
-TEST(newest_position, another_table_is_never_current)
-{
-    CHECK(newest.note({7, 1, 5}));
-    CHECK_FALSE(newest.note({8, 9, 9}));
-    CHECK(newest.get() == (Position{7, 1, 5}));
-}
-
-TEST(newest_position, an_unknown_position_is_never_current)
-{
-    CHECK_FALSE(newest.note({}));
-    CHECK_FALSE(newest.note({0, 5, 5}));
-    CHECK_FALSE(newest.get().known());
 }

@@ -70,7 +70,7 @@ TEST_GROUP(lmdb_store)
 {
     Table_folder folder;
     Poll_loop loop;
-    Newest_position newest;
+    Map_news news;
     std::unique_ptr<Store> store;
 
     void write(const std::vector<std::string> &lines, const std::string &name = "table")
@@ -81,7 +81,7 @@ TEST_GROUP(lmdb_store)
     Store &opened()
     {
         if (!store)
-            store = make_lmdb_store(folder.config(), loop, newest);
+            store = make_lmdb_store(folder.config(), loop, news);
         return *store;
     }
 
@@ -198,8 +198,8 @@ TEST(lmdb_store, a_table_that_was_never_written_proves_nothing)
                          return made ? "" : made.error().message;
                      }).c_str());
     check_why("was created, but nothing was ever written to it");
-    opened().note_position();
-    CHECK_FALSE(newest.get().known());
+    opened().poll({});
+    CHECK_FALSE(news.position().known());
     write({"user joe backend=b1"});
     STRCMP_EQUAL("missing", answer(john).c_str());
 }
@@ -265,11 +265,11 @@ TEST(lmdb_store, a_table_behind_the_newest_position_answers_nothing)
 {
     write({"user john backend=b1"});
     STRCMP_EQUAL("user john backend=b1", answer(john).c_str());
-    Position ahead = newest.get();
+    Position ahead = news.position();
     ahead.sequence++;
-    CHECK(newest.note(ahead));
-    check_why("lmdb is behind: ");
-    check_why("lmdb is behind: ", joe);
+    CHECK(news.advance({{}, ahead, {}}));
+    check_why("is not read: it is behind");
+    check_why("is not read: it is behind", joe);
     write({"user john backend=b2"});
     STRCMP_EQUAL("user john backend=b2", answer(john).c_str());
     STRCMP_EQUAL("missing", answer(joe).c_str());
@@ -278,16 +278,16 @@ TEST(lmdb_store, a_table_behind_the_newest_position_answers_nothing)
 TEST(lmdb_store, its_position_is_known_before_anybody_asks_it)
 {
     write({"user john backend=b1"});
-    opened().note_position();
-    CHECK(newest.get().known());
+    opened().poll({});
+    CHECK(news.position().known());
 }
 
 TEST(lmdb_store, a_table_of_another_id_answers_nothing)
 {
     write({"user john backend=b1"});
-    CHECK(newest.note({1, 1, 1}));
-    check_why("lmdb is of another table: ");
-    check_why("lmdb is of another table: ", joe);
+    CHECK(news.advance({{}, {1, 1, 1}, {}}));
+    check_why("is not read: it holds another table");
+    check_why("is not read: it holds another table", joe);
 }
 
 TEST(lmdb_store, a_table_without_a_position_answers_nothing)
@@ -407,7 +407,7 @@ TEST(lmdb_store, a_map_that_does_not_fit_says_which_setting_to_change)
             return std::string("no setrlimit");
         auto config = folder.config();
         config.max_size = 1U << 30U;
-        store = make_lmdb_store(config, loop, newest);
+        store = make_lmdb_store(config, loop, news);
         return answer(john);
     });
     const std::string expected = "unavailable: lmdb table " + folder.path() +
@@ -423,7 +423,7 @@ TEST(lmdb_store, a_table_that_outgrew_our_map_is_read)
     auto config = folder.config();
     config.max_size = 64U << 10U;
     write({"user john backend=b1"});
-    store = make_lmdb_store(config, loop, newest);
+    store = make_lmdb_store(config, loop, news);
     STRCMP_EQUAL("user john backend=b1", answer(john).c_str());
     std::vector<std::string> lines = {"user john backend=b2"};
     for (int i = 0; i < 5000; i++)
@@ -473,7 +473,7 @@ TEST(lmdb_store, a_lock_file_that_cannot_be_made_is_named)
 TEST(lmdb_store, two_stores_of_one_table_share_it)
 {
     write({"user john backend=b1"});
-    const auto second = make_lmdb_store(folder.config(), loop, newest);
+    const auto second = make_lmdb_store(folder.config(), loop, news);
     STRCMP_EQUAL("user john backend=b1", answer(john).c_str());
     STRCMP_EQUAL("user john backend=b1", to_text(ask_one(*second, loop, john)).c_str());
     write({"user john backend=b2"});
@@ -488,7 +488,7 @@ TEST(lmdb_store, two_stores_of_one_table_share_it)
 TEST(lmdb_store, two_stores_of_one_table_both_notice_another_file)
 {
     write({"user john backend=b1"});
-    const auto second = make_lmdb_store(folder.config(), loop, newest);
+    const auto second = make_lmdb_store(folder.config(), loop, news);
     STRCMP_EQUAL("user john backend=b1", answer(john).c_str());
     STRCMP_EQUAL("user john backend=b1", to_text(ask_one(*second, loop, john)).c_str());
     copy_table("new", {"user john backend=b2"});

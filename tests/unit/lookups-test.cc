@@ -17,6 +17,7 @@ TEST_GROUP(lookups)
     Settings settings;
     Credentials credentials;
     Hand_loop loop;
+    Map_news news;
     std::deque<Scripted_store::Request> requests;
     std::map<std::string, std::string> map; // "user john" -> line
     std::unique_ptr<Lookups> lookups;
@@ -31,7 +32,7 @@ TEST_GROUP(lookups)
         lookups.reset();
         results.clear();
         lookups = std::make_unique<Lookups>(settings, credentials, loop,
-                                            std::make_unique<Scripted_store>(&requests));
+                                            std::make_unique<Scripted_store>(&requests), news);
     }
 
     void login(const std::string &user)
@@ -57,6 +58,7 @@ TEST_GROUP(lookups)
     {
         Answer answer;
         answer.store = "scripted";
+        answer.as_of = news.position();
         auto it = map.find(std::string(to_string(key.kind)) + " " + key.name);
         if (it == map.end()) {
             answer.outcome = Outcome::missing;
@@ -81,6 +83,34 @@ TEST_GROUP(lookups)
         }
         request.callback(std::move(answers));
         loop.run_timers();
+    }
+
+    static Position at(std::uint64_t sequence) { return {7, 1, sequence}; }
+    // The map is there, and nobody can say what changed.
+    void reach(std::uint64_t sequence, bool confirmed = true)
+    {
+        CHECK_TRUE(news.advance({{}, at(sequence), {}}));
+        const auto then = monotonic_ms();
+        while (monotonic_ms() == then) { // what is stored in the same millisecond counts as before
+        }
+        if (confirmed)
+            news.confirm(at(sequence), monotonic_ms());
+    }
+    void change(std::uint64_t sequence, const std::vector<Key> &keys)
+    {
+        CHECK_TRUE(news.advance({news.position(), at(sequence), {false, keys}}));
+        news.confirm(at(sequence), monotonic_ms());
+    }
+    // The oldest request, and what would be its answers now.
+    std::pair<Scripted_store::Request, std::vector<Answer>> take()
+    {
+        CHECK_FALSE(requests.empty());
+        auto request = std::move(requests.front());
+        requests.pop_front();
+        std::vector<Answer> answers;
+        for (const Key &key : request.keys)
+            answers.push_back(look_up(key));
+        return {std::move(request), std::move(answers)};
     }
 
     void answer_all(bool up = true)
@@ -341,4 +371,149 @@ TEST(lookups, too_many_waiting_logins_are_refused_not_queued_for_ever)
     STRCMP_CONTAINS("too many", results[0].resolution.why.c_str());
     lookups.reset();
     LONGS_EQUAL(20'001, results.size());
+}
+
+// ---- the map changes -----------------------------------------------------------------------
+
+TEST(lookups, what_changed_is_gone_from_the_cache_and_is_not_even_used_in_an_outage)
+{
+    reach(1);
+    put("user john backend=b1");
+    put("user joe backend=b1");
+    put("backend b1 host=10.0.0.1");
+    for (const char *user : {"john", "joe"}) {
+        login(user);
+        answer_all();
+    }
+    change(2, {{Kind::user, "john"}});
+    Lookup_result result;
+    CHECK_FALSE(cached("john", &result));
+    CHECK_TRUE(cached("joe", &result));
+    login("john");
+    answer_all(false);
+    CHECK_TRUE(results.back().resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, after_a_reset_nothing_is_fresh_and_all_of_it_is_there_for_an_outage)
+{
+    reach(1);
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    login("john");
+    answer_all();
+    reach(9);
+    Lookup_result result;
+    CHECK_FALSE(cached("john", &result));
+    login("john");
+    answer_all(false);
+    CHECK_TRUE(results.back().resolution.outcome == Outcome::found);
+    CHECK_TRUE(results.back().cache == Cache_use::stale);
+}
+
+TEST(lookups, what_was_remembered_before_a_reset_is_not_put_together_with_what_came_after)
+{
+    reach(1);
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    login("john");
+    answer_all();
+    reach(9);
+    login("john");
+    answer_one();      // the user, as of now
+    answer_one(false); // but not the backend
+    CHECK_TRUE(results.back().resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, nothing_is_fresh_that_nobody_confirms)
+{
+    reach(1, false);
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    login("john");
+    answer_all();
+    Lookup_result result;
+    CHECK_FALSE(cached("john", &result));
+    news.confirm(at(1), monotonic_ms());
+    CHECK_TRUE(cached("john", &result));
+}
+
+TEST(lookups, an_answer_that_a_change_of_its_key_has_overtaken_is_asked_for_again)
+{
+    reach(1);
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    put("backend b2 host=10.0.0.2");
+    login("john");
+    auto before = take(); // read as of 1 ...
+    put("user john backend=b2");
+    change(2, {{Kind::user, "john"}});
+    before.first.callback(before.second); // ... but this comes first
+    loop.run_timers();
+    CHECK_TRUE(results.empty());
+    answer_all();
+    LONGS_EQUAL(1, results.size());
+    STRCMP_EQUAL("10.0.0.2", results[0].resolution.route->host.c_str());
+}
+
+TEST(lookups, an_answer_of_unknown_date_is_overtaken_too)
+{
+    reach(1);
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    login("john");
+    auto before = take();
+    for (Answer &answer : before.second)
+        answer.as_of = {};
+    reach(9);
+    before.first.callback(before.second);
+    loop.run_timers();
+    CHECK_TRUE(results.empty());
+    answer_all();
+    STRCMP_EQUAL("10.0.0.1", results[0].resolution.route->host.c_str());
+}
+
+TEST(lookups, a_store_that_is_always_overtaken_is_an_outage)
+{
+    reach(1);
+    put("user john backend=b1");
+    login("john");
+    for (std::uint64_t sequence = 2; sequence < 10 && results.empty(); sequence++) {
+        auto before = take();
+        change(sequence, {{Kind::user, "john"}, {Kind::default_route, "*"}});
+        before.first.callback(before.second);
+        loop.run_timers();
+    }
+    LONGS_EQUAL(1, results.size());
+    CHECK_TRUE(results[0].resolution.outcome == Outcome::unavailable);
+}
+
+TEST(lookups, a_user_and_a_backend_of_two_positions_never_meet)
+{
+    reach(1);
+    put("user john backend=b1");
+    put("backend b1 host=10.0.0.1");
+    login("john");
+    answer_one(); // the user, as of 1; the backend is asked for
+    put("user john backend=b2");
+    put("backend b1 host=10.0.0.99");
+    put("backend b2 host=10.0.0.2");
+    change(2, {{Kind::user, "john"}, {Kind::backend, "b1"}, {Kind::backend, "b2"}});
+    answer_all(); // as of 2
+    LONGS_EQUAL(1, results.size());
+    STRCMP_EQUAL("10.0.0.2", results[0].resolution.route->host.c_str());
+}
+
+TEST(lookups, a_new_user_is_found_right_after_he_was_not)
+{
+    reach(1);
+    login("new");
+    answer_all();
+    CHECK_TRUE(results.back().resolution.outcome == Outcome::missing);
+    put("user new host=10.0.0.1");
+    change(2, {{Kind::user, "new"}});
+    Lookup_result result;
+    CHECK_FALSE(cached("new", &result));
+    login("new");
+    answer_all();
+    CHECK_TRUE(results.back().resolution.outcome == Outcome::found);
 }

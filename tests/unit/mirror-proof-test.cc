@@ -9,7 +9,7 @@ using namespace proxymap;
 
 TEST_GROUP(mirror_proof)
 {
-    Newest_position newest;
+    Map_news news;
     const Marker good{{7, 1, 10}, Mirror_state::complete};
 
     static Batch batch(const std::optional<Marker> &before, const std::optional<Marker> &after)
@@ -22,26 +22,26 @@ TEST_GROUP(mirror_proof)
     }
     void check_proven(const Batch &given)
     {
-        const auto verdict = judge_mirror(given, false, newest);
+        const auto verdict = judge_mirror(given, false, news);
         STRCMP_EQUAL("", verdict.unreadable.c_str());
         STRCMP_EQUAL("", verdict.unproven.c_str());
     }
     void check_unproven(const Batch &given, bool require_seal = false)
     {
-        const auto verdict = judge_mirror(given, require_seal, newest);
+        const auto verdict = judge_mirror(given, require_seal, news);
         STRCMP_EQUAL("", verdict.unreadable.c_str());
         CHECK(!verdict.unproven.empty());
     }
     void check_unreadable(const Batch &given)
     {
-        CHECK(!judge_mirror(given, false, newest).unreadable.empty());
+        CHECK(!judge_mirror(given, false, news).unreadable.empty());
     }
 };
 
 TEST(mirror_proof, two_equal_complete_markers_of_a_server_that_keeps_everything_prove)
 {
     check_proven(batch(good, good));
-    CHECK(newest.get() == good.position);
+    CHECK(news.position() == good.position);
     check_proven(batch(good, good));
 }
 
@@ -50,11 +50,11 @@ TEST(mirror_proof, each_part_of_the_proof_is_needed)
     check_unproven(batch(std::nullopt, std::nullopt));
     check_unproven(batch(good, std::nullopt));
     check_unproven(batch(std::nullopt, good));
-    check_unproven(batch(good, Marker{{7, 1, 11}, Mirror_state::complete}));
-    check_unproven(batch(good, Marker{good.position, Mirror_state::loading}));
+    check_unreadable(batch(good, Marker{{7, 1, 11}, Mirror_state::complete}));
+    check_unreadable(batch(good, Marker{good.position, Mirror_state::loading}));
     check_unproven(batch(Marker{good.position, Mirror_state::loading},
                          Marker{good.position, Mirror_state::loading}));
-    CHECK(!newest.get().known()); // none of them has shown a position
+    CHECK(!news.position().known()); // none of them has shown a position
     auto evicting = batch(good, good);
     evicting.keeps_everything = false;
     check_unproven(evicting);
@@ -63,7 +63,7 @@ TEST(mirror_proof, each_part_of_the_proof_is_needed)
 
 TEST(mirror_proof, a_marker_that_is_behind_or_foreign_makes_it_unreadable_on_either_side)
 {
-    CHECK(newest.note({7, 2, 5}));
+    CHECK(news.advance({{}, {7, 2, 5}, {}}));
     const Marker current{{7, 2, 5}, Mirror_state::complete};
     for (const Marker &bad :
          {Marker{{7, 2, 4}, Mirror_state::complete}, Marker{{7, 1, 99}, Mirror_state::complete},
@@ -74,7 +74,7 @@ TEST(mirror_proof, a_marker_that_is_behind_or_foreign_makes_it_unreadable_on_eit
         check_unreadable(batch(bad, std::nullopt));
         check_unreadable(batch(std::nullopt, bad));
     }
-    CHECK(newest.get() == current.position);
+    CHECK(news.position() == current.position);
 }
 
 TEST(mirror_proof, nothing_is_read_of_a_mirror_that_is_being_brought_up)
@@ -85,7 +85,7 @@ TEST(mirror_proof, nothing_is_read_of_a_mirror_that_is_being_brought_up)
         check_unreadable(batch(behind, other));
         check_unreadable(batch(other, behind));
     }
-    CHECK(!newest.get().known());
+    CHECK(!news.position().known());
 }
 
 TEST(mirror_proof, a_marker_that_is_not_understood_makes_it_unreadable)
@@ -93,7 +93,7 @@ TEST(mirror_proof, a_marker_that_is_not_understood_makes_it_unreadable)
     auto given = batch(good, good);
     given.marker_unreadable = true;
     check_unreadable(given);
-    CHECK(!newest.get().known());
+    CHECK(!news.position().known());
 }
 
 TEST(mirror_proof, an_evicting_mirror_still_shows_that_another_is_behind)

@@ -131,13 +131,13 @@ TEST_GROUP(mirror_update)
     std::string read(const Lines &users)
     {
         Poll_loop loop;
-        Newest_position newest;
+        Map_news news;
         Mirror_config config;
         config.address = configuration.settings.stores[0];
         config.name_space = "pm";
         config.timeout = 5000;
         config.seal_keys = configuration.seal_keys;
-        const auto store = make_memcached_mirror(config, loop, newest);
+        const auto store = make_memcached_mirror(config, loop, news);
         std::vector<Key> keys;
         for (const auto &user : users)
             keys.push_back({Kind::user, user});
