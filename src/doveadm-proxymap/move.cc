@@ -133,9 +133,9 @@ class Move {
     int give_up()
     {
         report_error("the hold is not in force on every proxy: nothing was kicked");
-        if (const int code = moving_.put_back(); code != 0)
-            return code;
-        return exit_try_again;
+        std::optional<Position> position;
+        (void)moving_.put_back(&position);
+        return position ? exit_try_again : stay_on_hold();
     }
 
     // A login that was answered just before the hold came into force connects until its timeout;
@@ -164,16 +164,23 @@ class Move {
             report_error(failure);
         if (ended.failures.empty())
             return 0;
-        return fail(exit_on_hold, "the users stay on hold: run the same command again when every "
-                                  "proxy can be reached");
+        return stay_on_hold();
+    }
+
+    static int stay_on_hold()
+    {
+        return fail(exit_on_hold, "the users stay on hold: run the same command again when what "
+                                  "is named above is right");
     }
 
     int open(bool held)
     {
         std::optional<Position> position;
         const int code = moving_.open(held, &position);
-        if (!position || options_.task.dry_run)
-            return held && code != 0 && !position ? exit_on_hold : code;
+        if (!position)
+            return held ? stay_on_hold() : code;
+        if (options_.task.dry_run)
+            return code;
         return tell_in_force(configuration_, *position, *options_.timeout) ? code : exit_try_again;
     }
 

@@ -30,7 +30,7 @@ Moving::Moving(const Configuration &configuration, Task task)
 std::unique_ptr<Writing> Moving::begin(int *code_r)
 {
     if (table_is_absent(configuration_.settings)) { // and is not to be made for this
-        *code_r = fail(exit_no_record, configuration_.settings.table + ": there is no table");
+        *code_r = fail(exit_no_record, no_table_yet(configuration_.settings));
         return nullptr;
     }
     std::unique_ptr<Writing> writing = Writing::begin(configuration_, task_.dry_run, code_r);
@@ -128,7 +128,7 @@ Result<Moving::Changed> Moving::opened(const Record &record, bool held)
     return Changed{Changed::Act::put, std::move(*moved)};
 }
 
-int Moving::put_back()
+int Moving::put_back(std::optional<Position> *position_r)
 {
     int code = 0;
     const std::unique_ptr<Writing> writing = begin(&code);
@@ -139,8 +139,7 @@ int Moving::put_back()
         writing->table(), [this](const Record &record) { return put_back(record); }, &count);
     if (code != 0)
         return code;
-    std::optional<Position> position;
-    return finish(*writing, users(count) + " put back where they were", count > 0, &position);
+    return finish(*writing, users(count) + " put back where they were", count > 0, position_r);
 }
 
 Result<Moving::Changed> Moving::put_back(const Record &record)

@@ -37,7 +37,7 @@ class Moving {
     // To the new backend. held: after hold(), and only those that are on hold still.
     int open(bool held, std::optional<Position> *position_r);
     // Off hold again, as they were before hold(). Those that it found on hold stay so.
-    int put_back();
+    int put_back(std::optional<Position> *position_r);
 
     std::uint64_t count() const { return count_; } // that hold() has put on hold, or found so
     // Whether a session of that user, as login processes name it, is one of theirs.
