@@ -42,6 +42,7 @@ ELSEWHERE = {
     "gdb /usr/lib/dovecot/auth core": "is for a crash",
     "doveadm proxymap": "names the tool",
     "doveadm proxymap import": "names a command",
+    "doveadm proxy list": "is Dovecot's own, and not used",
     "doveadm proxymap move --kick": "names a command",
 }
 # Words that stand for a reader's own.
