@@ -57,7 +57,7 @@ struct Cache::Impl {
     std::uint64_t budget = 0;
     Payloads payloads;
     Entries entries;
-    Cache_stats counts; // hits, misses, evictions
+    Cache_stats counts;                // hits, misses, evictions
     std::uint64_t outdated_before = 0; // what was stored before is
 
     std::uint64_t allocated_bytes() const
@@ -170,9 +170,10 @@ struct Cache::Impl {
         return nullptr;
     }
 
-    static void stamp(Entry &entry, std::uint64_t now)
+    // What is stored in the very millisecond of a revalidation, but after it, is dated behind it.
+    void stamp(Entry &entry, std::uint64_t now) const
     {
-        entry.stored = now & ((1ULL << 48U) - 1);
+        entry.stored = std::max(now, outdated_before) & ((1ULL << 48U) - 1);
         entry.was_asked = false;
     }
 
@@ -196,7 +197,6 @@ struct Cache::Impl {
         return add(kind, name, record, now, is_protected);
     }
 
-    // Within one millisecond nobody knows which was first: then it is asked for once more.
     bool outdated(const Entry &entry) const { return entry.stored < outdated_before; }
 
     Age age_of(Entry &entry, std::uint64_t age_ms, std::uint64_t now) const

@@ -89,7 +89,7 @@ bool is_seal(std::string_view seal)
 
 } // namespace
 
-std::string host_name()
+std::string own_host_name()
 {
     std::array<char, max_host_bytes + 1> name{}; // Linux' have at most 64 bytes
     return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
@@ -97,7 +97,7 @@ std::string host_name()
 
 std::string own_proxy_name(const Settings &settings)
 {
-    return settings.proxy_name.empty() ? host_name() : settings.proxy_name;
+    return settings.proxy_name.empty() ? own_host_name() : settings.proxy_name;
 }
 
 std::string proxy_report_key(std::string_view name_space, std::string_view name)

@@ -27,8 +27,9 @@ struct Proxy_report {
     bool operator==(const Proxy_report &) const = default;
 };
 
-// gethostname(2), for reports; empty: it failed.
-std::string host_name();
+// As the host calls itself.
+std::string own_host_name();
+
 // What this proxy is called: the setting proxy_name, else the host's name.
 std::string own_proxy_name(const Settings &settings);
 

@@ -8,7 +8,6 @@
 #include "core/clock.h"
 #include "core/route.h"
 #include "store/chain.h"
-#include "store/polled_stores.h"
 
 #include <map>
 
@@ -90,10 +89,11 @@ std::unique_ptr<Store> make_shown_stores(const Configuration &configuration, Loo
     std::vector<std::unique_ptr<Store>> stores;
     for (const Store_address &address : settings.stores) {
         stores.push_back(std::make_unique<Shown_store>(
-            make_store(address, settings, configuration.seal_keys, loop, news), steps));
+            make_store(address, settings, configuration.seal_keys, loop, news, {}), steps));
     }
     const bool several = stores.size() > 1;
-    return make_polled_stores(make_chain(std::move(stores), loop), loop, several);
+    return make_polled_stores(make_chain(std::move(stores), loop), loop, Polling::from_first_lookup,
+                              several);
 }
 
 // What the stores have answered in this lookup.

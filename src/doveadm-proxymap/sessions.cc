@@ -27,7 +27,7 @@ bool is_named(const std::vector<std::string> &users, const std::string &user)
 int show_host()
 {
     Rows rows("table", {"host"});
-    rows.add({host_name()});
+    rows.add({own_host_name()});
     return flush_output() ? 0 : exit_output_failed;
 }
 

@@ -105,8 +105,9 @@ struct Block_complaint {
 class Passdb {
   public:
     virtual ~Passdb() = default;
-    // Once, before the first request; the main ioloop is current.
-    virtual void start() = 0;
+    // Once, before the first request; the main ioloop is current. in_worker: of the processes that
+    // check passwords for auth, which may never see a request.
+    virtual void start(bool in_worker) = 0;
     // Sees, at start, every block of every protocol that uses this passdb.
     virtual Block_complaint check_block(const Block_rules &rules) = 0;
     // The answer goes to answer_plain(), at once or from the loop.

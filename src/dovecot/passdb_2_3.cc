@@ -313,7 +313,7 @@ static void proxymap_init(passdb_module *module) noexcept
         Instance *instance = find_instance(module);
         if (instance == nullptr)
             i_fatal("proxymap: Dovecot initialises a passdb that it did not prepare");
-        instance->passdb->start();
+        instance->passdb->start(worker);
         auth *const *list;
         unsigned int count;
         list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));

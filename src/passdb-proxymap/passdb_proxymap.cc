@@ -186,8 +186,8 @@ void Passdb_proxymap::complain(const Login_request &login, const std::string &ca
     log_error(login.request.log_event(), line);
 }
 
-// Auth workers come here too: the stores open files, sockets and threads only when first asked.
-void Passdb_proxymap::start()
+// In an auth worker the stores open files, sockets and threads only when first asked.
+void Passdb_proxymap::start(bool in_worker)
 {
     loop_ = make_ioloop();
     resolver_ = make_dns_resolver();
@@ -198,7 +198,9 @@ void Passdb_proxymap::start()
             [](const std::string &line) { log_warning(line); }});
     lookups_ = std::make_unique<Lookups>(
         configuration_.settings, configuration_.credentials, *loop_,
-        make_stores(configuration_.settings, configuration_.seal_keys, *loop_, news_), news_);
+        make_stores(configuration_.settings, configuration_.seal_keys, *loop_, news_,
+                    in_worker ? Polling::from_first_lookup : Polling::at_once),
+        news_);
 }
 
 // Whether this request is one to look up at all; then the cache, then the stores.

@@ -21,7 +21,7 @@ class Passdb_proxymap final : public Passdb {
     explicit Passdb_proxymap(Configuration configuration);
     ~Passdb_proxymap() override;
 
-    void start() override;
+    void start(bool in_worker) override;
     Block_complaint check_block(const Block_rules &rules) override;
     void verify_plain(const Auth_request &request, const Block_rules &rules, const char *password,
                       std::uintptr_t answer) override;

@@ -2,10 +2,10 @@
 // something else, and never take `unavailable` for `missing`.
 #include "chain.h"
 
+#include "../core/proxy_report.h"
 #include "lmdb_table.h"
 #include "memcached_mirror.h"
 #include "pending_requests.h"
-#include "polled_stores.h"
 
 #include <map>
 #include <memory>
@@ -175,7 +175,8 @@ std::unique_ptr<Store> make_chain(std::vector<std::unique_ptr<Store>> stores, Lo
 }
 
 std::unique_ptr<Store> make_store(const Store_address &address, const Settings &settings,
-                                  const Seal_keys &seal_keys, Loop &loop, Map_news &news)
+                                  const Seal_keys &seal_keys, Loop &loop, Map_news &news,
+                                  const std::string &proxy_name)
 {
     if (address.type == Store_address::Type::lmdb) {
         Table_config config;
@@ -193,18 +194,20 @@ std::unique_ptr<Store> make_store(const Store_address &address, const Settings &
     config.breaker_pause = settings.breaker_pause;
     config.seal_keys = seal_keys;
     config.require_seal = settings.require_seal;
+    config.proxy_name = proxy_name;
     return make_memcached_mirror(config, loop, news);
 }
 
 std::unique_ptr<Store> make_stores(const Settings &settings, const Seal_keys &seal_keys, Loop &loop,
-                                   Map_news &news)
+                                   Map_news &news, Polling polling)
 {
     std::vector<std::unique_ptr<Store>> stores;
     for (const auto &address : settings.stores) {
-        stores.push_back(make_store(address, settings, seal_keys, loop, news));
+        stores.push_back(
+            make_store(address, settings, seal_keys, loop, news, own_proxy_name(settings)));
     }
     const bool several = stores.size() > 1;
-    return make_polled_stores(make_chain(std::move(stores), loop), loop, several);
+    return make_polled_stores(make_chain(std::move(stores), loop), loop, polling, several);
 }
 
 } // namespace proxymap

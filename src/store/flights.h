@@ -39,7 +39,7 @@ struct Flight {
     std::uint64_t group = 0;  // that it was last asked for with; 0: it was not yet
     Position not_before = {}; // its record changed then, while it was asked for
     unsigned asked_again = 0; // times
-    Flight *next = nullptr; // belongs to the index
+    Flight *next = nullptr;   // belongs to the index
     std::uint32_t hash = 0;
 };
 

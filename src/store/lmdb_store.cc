@@ -3,8 +3,8 @@
 //
 // MUST: a table that is absent, unreadable, never written, of another id or behind the newest
 // position seen is `unavailable`, for hits and misses alike. It proves a miss only from a snapshot
-// that also holds a current position, and what changed until there is told before any answer. One snapshot a request, given back at once: a reader that
-// keeps one makes the file grow.
+// that also holds a current position, and what changed until there is told before any answer. One
+// snapshot a request, given back at once: a reader that keeps one makes the file grow.
 #include "lmdb_journal.h"
 #include "lmdb_layout.h"
 #include "lmdb_table.h"
@@ -190,8 +190,7 @@ Result<Lmdb_txn> Lmdb_store::snapshot()
 
 } // namespace
 
-std::unique_ptr<Store> make_lmdb_store(const Table_config &config, Loop &loop,
-                                       Map_news &news)
+std::unique_ptr<Store> make_lmdb_store(const Table_config &config, Loop &loop, Map_news &news)
 {
     return std::make_unique<Lmdb_store>(config, loop, news);
 }

@@ -34,8 +34,7 @@ struct Table_config {
 
 // Reads for auth. A missing folder or file is `unavailable`, and is looked for again: a table
 // that is created later is used without a restart.
-std::unique_ptr<Store> make_lmdb_store(const Table_config &config, Loop &loop,
-                                       Map_news &news);
+std::unique_ptr<Store> make_lmdb_store(const Table_config &config, Loop &loop, Map_news &news);
 
 // What changed since a position: a reset where the journal cannot name them all; else each key
 // once, in no order. The records of some may be gone.

@@ -315,9 +315,9 @@ void Lookups::Impl::run(Lookup &lookup, std::uint64_t now)
         // The names were answered in time, the backend is not known any more: fall back on what
         // the cache remembers of it.
         for (const Key &key : needed) {
-            auto &flight = flights.cancelled(key, "no time was left to look up " +
-                                                      std::string(to_string(key.kind)) + " " +
-                                                      key.name);
+            auto &flight =
+                flights.cancelled(key, "no time was left to look up " +
+                                           std::string(to_string(key.kind)) + " " + key.name);
             flight.generation = generation;
             lookup.told.push_back(&flight);
         }

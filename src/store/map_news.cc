@@ -14,8 +14,8 @@ bool Map_news::advance(const Journal_step &step)
     if (step.to == position_)
         return true;
     // What was kept before the first position was of nobody knows when.
-    const bool named = position_.known() && step.from.table == position_.table &&
-                       !position_.older_than(step.from);
+    const bool named =
+        position_.known() && step.from.table == position_.table && !position_.older_than(step.from);
     position_ = step.to;
     if (listener_)
         listener_(named ? step.changes : Journal_entry{true, {}}, position_);

@@ -51,10 +51,7 @@ class Map_news {
 
     // Whether what is remembered may count as fresh. A map that has no position, since no tool
     // wrote it, has no journal either: there each record's own time is all.
-    bool confirmed(std::uint64_t now) const
-    {
-        return !position_.known() || now < confirmed_until_;
-    }
+    bool confirmed(std::uint64_t now) const { return !position_.known() || now < confirmed_until_; }
 
     // Why a store that shows such a position is not read; empty: it is current.
     std::string why_not_read(const Position &position) const;

@@ -28,8 +28,14 @@ struct Batch {
     Position known;                      // the newest that the process knew when it asked
     std::uint64_t asked = 0;             // monotonic_ms() then
     std::optional<Journal_step> journal; // what changed since, when the markers are newer
-    bool keeps_everything = false; // the server runs with evictions off
+    bool keeps_everything = false;       // the server runs with evictions off
     std::vector<Slot> slots;
+};
+
+// What a process says of itself in a mirror; an empty key: nothing.
+struct Mirror_report {
+    std::string key;
+    std::string text;
 };
 
 } // namespace proxymap

@@ -5,12 +5,15 @@
 #include "memcached_mirror.h"
 
 #include "../core/key.h"
+#include "../core/proxy_report.h"
 #include "breaker.h"
 #include "memcached_worker.h"
 #include "mirror_proof.h"
 #include "pending_requests.h"
 
+#include <ctime>
 #include <iterator>
+#include <unistd.h>
 #include <utility>
 
 namespace proxymap {
@@ -42,6 +45,7 @@ class Memcached_mirror final : public Store {
     void submit();
     void worker_has_news();
     void requests_expired(std::vector<Request> requests);
+    Mirror_report report() const;
     void note_failure(const std::string &why);
     void polls_are_over();
 
@@ -99,7 +103,21 @@ void Memcached_mirror::poll(Poll_callback done)
     }
     polls_.push_back(std::move(done));
     if (polls_.size() == 1)
-        worker_->poll(news_.position());
+        worker_->poll(news_.position(), report());
+}
+
+// What this process has heard, it has let go: so far it has followed.
+Mirror_report Memcached_mirror::report() const
+{
+    if (config_.proxy_name.empty() || !news_.position().known())
+        return {};
+    const Proxy_report said{own_host_name(), static_cast<std::uint64_t>(getpid()), news_.position(),
+                            static_cast<std::uint64_t>(std::time(nullptr))};
+    auto text =
+        format_proxy_report(said, config_.name_space, config_.proxy_name, config_.seal_keys);
+    if (!text)
+        return {};
+    return {proxy_report_key(config_.name_space, config_.proxy_name), std::move(*text)};
 }
 
 void Memcached_mirror::get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback)
@@ -264,8 +282,8 @@ Answer Memcached_mirror::answer(const Key &key, const Slot &slot,
             return {Outcome::unavailable, nullptr, subject() + "its record is of another table",
                     kept_name_, true};
         }
-        return {Outcome::found, slot.record, {}, kept_name_, false, slot.position, slot.tag,
-                verdict.as_of};
+        return {Outcome::found, slot.record,   {},       kept_name_,
+                false,          slot.position, slot.tag, verdict.as_of};
     }
     if (!verdict.unproven.empty()) {
         return {Outcome::unavailable, nullptr,

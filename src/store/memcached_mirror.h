@@ -34,6 +34,7 @@ struct Mirror_config {
     std::uint32_t breaker_pause = 1000; // ms between the thread's own attempts while it is open
     Seal_keys seal_keys;
     bool require_seal = false;
+    std::string proxy_name; // who reports to it (proxy_report.h); empty: nobody
 };
 
 // loop and news must outlive the store.

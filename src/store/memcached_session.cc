@@ -14,6 +14,8 @@ namespace proxymap {
 
 namespace {
 
+constexpr std::uint64_t quiet_after_refusal_ms = 60'000;
+
 std::optional<Marker> read_marker(const std::optional<Memcached_item> &item, bool *unreadable)
 {
     if (!item) {
@@ -91,6 +93,16 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys, const Positio
         }
     }
     return batch;
+}
+
+void Memcached_session::say(const Mirror_report &report)
+{
+    if (report.key.empty() || !connection_ || monotonic_ms() < say_nothing_before_)
+        return;
+    if (!connection_->set(report.key, report.text)) {
+        connection_.reset();
+        say_nothing_before_ = monotonic_ms() + quiet_after_refusal_ms;
+    }
 }
 
 Result<Memcached_session::Items> Memcached_session::get(const std::vector<std::string> &keys)

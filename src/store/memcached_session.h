@@ -25,6 +25,10 @@ class Memcached_session {
     // the server had closed since the last batch is made anew, once.
     Batch ask(const std::vector<const Key *> &keys, const Position &known);
 
+    // Writes the report, if there is one and the mirror could be asked. A mirror that does not
+    // take it (it is full, say) is left alone with reports for a minute.
+    void say(const Mirror_report &report);
+
   private:
     using Items = Memcached_connection::Items;
 
@@ -40,6 +44,7 @@ class Memcached_session {
     Host_addresses addresses_;
     std::string address_;                              // the one connected to
     std::unique_ptr<Memcached_connection> connection_; // null: none
+    std::uint64_t say_nothing_before_ = 0;             // monotonic_ms()
 };
 
 } // namespace proxymap

@@ -74,6 +74,7 @@ struct Memcached_worker::Shared {
     News news;
     Position known;
     bool polling = false; // a poll waits
+    Mirror_report report; // not yet said
     bool probing = false;
     bool stop = false;
     bool ended = false;
@@ -175,6 +176,7 @@ void Memcached_worker::Shared::run()
         auto [keys, completion] = gather();
         auto to_free = std::exchange(used, {});
         const Position known_now = known;
+        const auto to_say = std::exchange(report, {});
         completion.polled = std::exchange(polling, false);
         if (completion.polled || !completion.requests.empty()) {
             lock.unlock();
@@ -183,7 +185,8 @@ void Memcached_worker::Shared::run()
             lock.lock();
             news.completions.push_back(std::move(completion));
             lock.unlock();
-            wake_loop.set(); // without the lock, which the loop wants next
+            wake_loop.set();     // without the lock, which the loop wants next
+            session.say(to_say); // nobody waits for that
             lock.lock();
             next_probe = std::chrono::steady_clock::now();
         } else if (!probing) {
@@ -246,12 +249,13 @@ void Memcached_worker::submit(std::vector<Request> requests, std::vector<Batch> 
     shared_->wake_thread.notify_one(); // without the lock, which the thread wants next
 }
 
-void Memcached_worker::poll(const Position &known)
+void Memcached_worker::poll(const Position &known, Mirror_report report)
 {
     {
         const std::scoped_lock lock(shared_->mutex);
         shared_->known = known;
         shared_->polling = true;
+        shared_->report = std::move(report);
     }
     shared_->wake_thread.notify_one();
 }

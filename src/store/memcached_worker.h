@@ -49,8 +49,8 @@ class Memcached_worker {
     // used: batches that are not needed any more. Who has made a thing frees it most cheaply.
     // known: the newest position that the process knows; see Memcached_session.
     void submit(std::vector<Request> requests, std::vector<Batch> used, const Position &known);
-    // Asks for the marker, with whatever else is asked for then.
-    void poll(const Position &known);
+    // Asks for the marker, with whatever else is asked for then, and says the report.
+    void poll(const Position &known, Mirror_report report);
     void start_probing(); // and forget what was submitted
     int news_fd() const;  // readable when there is news
     News take_news();

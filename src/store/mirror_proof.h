@@ -2,8 +2,8 @@
 // does not have does not exist.
 #pragma once
 
-#include "memcached_batch.h"
 #include "map_news.h"
+#include "memcached_batch.h"
 
 #include <string>
 

@@ -3,7 +3,6 @@
 
 #include "map_news.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,9 +12,12 @@ namespace {
 
 class Polled_stores final : public Store {
   public:
-    Polled_stores(std::unique_ptr<Store> stores, Loop &loop, bool whole_round_first)
-        : loop_(loop), waits_(whole_round_first), stores_(std::move(stores))
+    Polled_stores(std::unique_ptr<Store> stores, Loop &loop, Polling polling,
+                  bool whole_round_first)
+        : loop_(loop), polling_(polling), waits_(whole_round_first), stores_(std::move(stores))
     {
+        if (polling == Polling::at_once)
+            timer_ = loop_.after(0, [this] { start(); });
     }
     ~Polled_stores() override;
     Polled_stores(const Polled_stores &) = delete;
@@ -32,14 +34,17 @@ class Polled_stores final : public Store {
         Answers_callback callback;
     };
 
-    void start(std::uint64_t deadline);
+    void start();
     void tick();
+    void wait_until(std::uint64_t deadline);
     void round_is_over();
 
     Loop &loop_;
+    const Polling polling_;
     bool started_ = false;
     bool waits_; // for the first round to end
     std::vector<Request> waiting_;
+    std::uint64_t patient_until_ = UINT64_MAX;
     std::unique_ptr<Loop::Watch> patience_;
     std::unique_ptr<Loop::Watch> timer_;
     std::unique_ptr<Store> stores_; // last: dies first
@@ -59,24 +64,32 @@ Polled_stores::~Polled_stores()
 void Polled_stores::get(std::vector<Key> keys, std::uint64_t deadline, Answers_callback callback)
 {
     if (!started_)
-        start(deadline);
-    if (waits_)
-        waiting_.push_back({std::move(keys), deadline, std::move(callback)});
-    else
-        stores_->get(std::move(keys), deadline, std::move(callback));
+        start();
+    if (!waits_)
+        return stores_->get(std::move(keys), deadline, std::move(callback));
+    wait_until(deadline);
+    waiting_.push_back({std::move(keys), deadline, std::move(callback)});
 }
 
-void Polled_stores::start(std::uint64_t deadline)
+void Polled_stores::start()
 {
     started_ = true;
     timer_ = loop_.after(poll_interval_ms, [this] { tick(); });
-    if (!waits_)
-        return;
+    if (waits_)
+        stores_->poll([this] { round_is_over(); });
+    else if (polling_ == Polling::at_once)
+        stores_->poll({});
+}
+
+// A lookup that must be answered by then waits for the round, but leaves time to ask.
+void Polled_stores::wait_until(std::uint64_t deadline)
+{
     const auto now = monotonic_ms();
     const auto left = deadline > now ? deadline - now : 0;
-    patience_ = loop_.after(static_cast<std::uint32_t>(std::min<std::uint64_t>(left / 2, 60'000)),
-                            [this] { round_is_over(); });
-    stores_->poll([this] { round_is_over(); });
+    if (patient_until_ <= now + left / 2)
+        return;
+    patient_until_ = now + left / 2;
+    patience_ = loop_.after(static_cast<std::uint32_t>(left / 2), [this] { round_is_over(); });
 }
 
 void Polled_stores::tick()
@@ -96,9 +109,9 @@ void Polled_stores::round_is_over()
 } // namespace
 
 std::unique_ptr<Store> make_polled_stores(std::unique_ptr<Store> stores, Loop &loop,
-                                          bool whole_round_first)
+                                          Polling polling, bool whole_round_first)
 {
-    return std::make_unique<Polled_stores>(std::move(stores), loop, whole_round_first);
+    return std::make_unique<Polled_stores>(std::move(stores), loop, polling, whole_round_first);
 }
 
 } // namespace proxymap

@@ -85,14 +85,14 @@ TEST_GROUP(lookups)
         loop.run_timers();
     }
 
-    static Position at(std::uint64_t sequence) { return {7, 1, sequence}; }
+    static Position at(std::uint64_t sequence)
+    {
+        return {7, 1, sequence};
+    }
     // The map is there, and nobody can say what changed.
     void reach(std::uint64_t sequence, bool confirmed = true)
     {
         CHECK_TRUE(news.advance({{}, at(sequence), {}}));
-        const auto then = monotonic_ms();
-        while (monotonic_ms() == then) { // what is stored in the same millisecond counts as before
-        }
         if (confirmed)
             news.confirm(at(sequence), monotonic_ms());
     }
@@ -388,7 +388,8 @@ TEST(lookups, what_changed_is_gone_from_the_cache_and_is_not_even_used_in_an_out
     change(2, {{Kind::user, "john"}});
     Lookup_result result;
     CHECK_FALSE(cached("john", &result));
-    CHECK_TRUE(cached("joe", &result));
+    Lookup_result other;
+    CHECK_TRUE(cached("joe", &other));
     login("john");
     answer_all(false);
     CHECK_TRUE(results.back().resolution.outcome == Outcome::unavailable);
@@ -434,7 +435,8 @@ TEST(lookups, nothing_is_fresh_that_nobody_confirms)
     Lookup_result result;
     CHECK_FALSE(cached("john", &result));
     news.confirm(at(1), monotonic_ms());
-    CHECK_TRUE(cached("john", &result));
+    Lookup_result again;
+    CHECK_TRUE(cached("john", &again));
 }
 
 TEST(lookups, an_answer_that_a_change_of_its_key_has_overtaken_is_asked_for_again)

@@ -37,10 +37,10 @@ TEST_GROUP(polled_stores)
     std::unique_ptr<Store> stores;
     std::vector<Answer> answers;
 
-    void open(bool whole_round_first)
+    void open(bool whole_round_first, Polling polling = Polling::from_first_lookup)
     {
         stores = make_polled_stores(std::make_unique<Counted_store>(&requests, &polls), loop,
-                                    whole_round_first);
+                                    polling, whole_round_first);
     }
     void get()
     {
@@ -55,6 +55,17 @@ TEST(polled_stores, nobody_is_asked_anything_before_the_first_lookup)
     loop.run_timers();
     CHECK(polls.empty());
     CHECK(requests.empty());
+}
+
+TEST(polled_stores, they_are_polled_as_soon_as_the_loop_runs_where_that_is_wanted)
+{
+    open(true, Polling::at_once);
+    CHECK(polls.empty());
+    loop.run_timers();
+    UNSIGNED_LONGS_EQUAL(1, polls.size());
+    polls.front()();
+    get();
+    UNSIGNED_LONGS_EQUAL(1, requests.size());
 }
 
 TEST(polled_stores, one_store_is_read_at_once_and_polled_from_then_on)
