@@ -18,6 +18,7 @@ inline constexpr int exit_different = 1;  // verify: a mirror differs from the t
 inline constexpr int exit_bad_data = 65;  // EX_DATAERR: a file, a record, a change that is refused
 inline constexpr int exit_no_input = 66;  // EX_NOINPUT: a file cannot be read
 inline constexpr int exit_no_record = 67; // EX_NOUSER: proven absent
+inline constexpr int exit_on_hold = 69;   // EX_UNAVAILABLE: move: the users stay on hold
 inline constexpr int exit_output_failed = 74; // EX_IOERR
 inline constexpr int exit_try_again = 75;     // EX_TEMPFAIL: a store is unavailable
 inline constexpr int exit_not_host = 77;      // EX_NOPERM: another host is the table's
@@ -35,7 +36,9 @@ extern const Command get_command;
 extern const Command import_command;
 extern const Command list_command;
 extern const Command lookup_command;
+extern const Command move_command;
 extern const Command promote_command;
+extern const Command sessions_command;
 extern const Command set_command;
 extern const Command status_command;
 extern const Command sync_command;

@@ -2,102 +2,16 @@
 #include "memcached_text.h"
 
 #include "core/text.h"
-#include "store/host_addresses.h"
 
-#include <arpa/inet.h>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <utility>
 
 namespace proxymap {
 
 namespace {
 
-constexpr int timeout_msecs = 5000;
+constexpr std::uint32_t timeout_msecs = 5000;
 constexpr std::size_t max_line_bytes = 4096;
-constexpr std::size_t read_bytes = 65536;
-
-Error system_error(const char *what)
-{
-    return Error{std::string(what) + ": " + std::strerror(errno)};
-}
-
-Result<Done> wait_for(int fd, short events)
-{
-    pollfd waiting{fd, events, 0};
-    const int ready = poll(&waiting, 1, timeout_msecs);
-    if (ready > 0)
-        return Done{};
-    return ready == 0 ? Error{"no answer within " + std::to_string(timeout_msecs) + " ms"}
-                      : system_error("waiting for it");
-}
-
-Result<int> connect_socket(const sockaddr *address, socklen_t length)
-{
-    Fd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd.ok())
-        return system_error("cannot make a socket");
-    if (connect(fd.get(), address, length) < 0) {
-        if (errno != EINPROGRESS)
-            return system_error("connecting");
-        if (const Result<Done> ready = wait_for(fd.get(), POLLOUT); !ready)
-            return Error{"connecting: " + ready.error().message};
-        socklen_t size = sizeof(errno);
-        int error = 0;
-        getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-        errno = error;
-        if (error != 0)
-            return system_error("connecting");
-    }
-    return dup(fd.get());
-}
-
-Result<int> connect_path(const std::string &path)
-{
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof(address.sun_path))
-        return Error{"the path of its socket is too long"};
-    std::memcpy(address.sun_path, path.data(), path.size());
-    return connect_socket(reinterpret_cast<const sockaddr *>(&address), sizeof(address));
-}
-
-// host: numeric.
-Result<int> connect_host(const std::string &host, std::uint16_t port)
-{
-    sockaddr_in v4{};
-    if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(port);
-        return connect_socket(reinterpret_cast<const sockaddr *>(&v4), sizeof(v4));
-    }
-    sockaddr_in6 v6{};
-    if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) != 1)
-        return Error{host + " is no address"};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    return connect_socket(reinterpret_cast<const sockaddr *>(&v6), sizeof(v6));
-}
-
-Result<int> connect_to(const Store_address &address)
-{
-    if (!address.path.empty())
-        return connect_path(address.path);
-    const Result<std::vector<std::string>> hosts = Host_addresses(address.host).get(timeout_msecs);
-    if (!hosts)
-        return hosts.error();
-    Result<int> fd = Error{"it has no address"};
-    for (const std::string &host : *hosts) {
-        fd = connect_host(host, address.port);
-        if (fd)
-            break;
-    }
-    return fd;
-}
 
 } // namespace
 
@@ -131,12 +45,11 @@ std::optional<std::string> parse_dumped_key(std::string_view line)
 
 Result<std::unique_ptr<Memcached_text>> Memcached_text::connect(const Store_address &address)
 {
-    const Result<int> fd = connect_to(address);
-    if (!fd)
-        return fd.error();
-    std::unique_ptr<Memcached_text> connection(new Memcached_text(*fd));
-    if (!connection->fd_.ok())
-        return system_error("connecting");
+    Result<Line_socket> socket =
+        Line_socket::connect({address.host, address.port, address.path}, timeout_msecs);
+    if (!socket)
+        return socket.error();
+    std::unique_ptr<Memcached_text> connection(new Memcached_text(std::move(*socket)));
     const auto begin = std::chrono::steady_clock::now();
     if (const Result<Done> asked = connection->ask("version"); !asked)
         return asked.error();
@@ -154,39 +67,12 @@ Result<std::unique_ptr<Memcached_text>> Memcached_text::connect(const Store_addr
 
 Result<Done> Memcached_text::ask(std::string_view command)
 {
-    const std::string line = std::string(command) + "\r\n"; // fits into any socket's buffer
-    if (send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(line.size()))
-        return system_error("asking it");
-    return Done{};
+    return socket_.send(std::string(command) + "\r\n");
 }
 
 Result<std::string_view> Memcached_text::read_line()
 {
-    for (;;) {
-        const std::size_t end = buffer_.find('\n', start_);
-        if (end != std::string::npos) {
-            std::string_view line = std::string_view(buffer_).substr(start_, end - start_);
-            start_ = end + 1;
-            if (line.ends_with('\r'))
-                line.remove_suffix(1);
-            return line;
-        }
-        buffer_.erase(0, start_);
-        start_ = 0;
-        if (buffer_.size() > max_line_bytes)
-            return Error{"its answer is not memcached's protocol"};
-        if (const Result<Done> ready = wait_for(fd_.get(), POLLIN); !ready)
-            return ready.error();
-        const std::size_t old = buffer_.size();
-        buffer_.resize(old + read_bytes);
-        const ssize_t got = recv(fd_.get(), buffer_.data() + old, read_bytes, 0);
-        buffer_.resize(old + (got > 0 ? static_cast<std::size_t>(got) : 0));
-        if (got == 0)
-            return Error{"it closed the connection"};
-        if (got < 0 && errno != EAGAIN && errno != EINTR)
-            return system_error("reading its answer");
-    }
+    return socket_.read_line(max_line_bytes);
 }
 
 Result<Memcached_text::Stats> Memcached_text::stats()

@@ -2,9 +2,10 @@
 // its counters, and the names of all its keys. Only questions that change nothing.
 #pragma once
 
+#include "line_socket.h"
+
 #include "core/result.h"
 #include "core/settings.h"
-#include "store/lmdb_files.h"
 
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace proxymap {
 
@@ -32,14 +34,12 @@ class Memcached_text {
     std::uint64_t latency() const { return latency_; }
 
   private:
-    explicit Memcached_text(int fd) : fd_(fd) {}
+    explicit Memcached_text(Line_socket socket) : socket_(std::move(socket)) {}
     Result<Done> ask(std::string_view command);
     // Without its line end. Valid until the next call.
     Result<std::string_view> read_line();
 
-    Fd fd_;
-    std::string buffer_;
-    std::size_t start_ = 0;
+    Line_socket socket_;
     std::uint64_t latency_ = 0;
 };
 

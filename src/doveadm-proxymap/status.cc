@@ -1,9 +1,10 @@
-// `doveadm proxymap status`: the table and each mirror, at one glance.
+// `doveadm proxymap status`: the table, each mirror and each proxy, at one glance.
 #include "common.h"
 
 #include "memcached_text.h"
 #include "mirror_reading.h"
 #include "mirror_state.h"
+#include "proxy_reports.h"
 
 #include "store/lmdb_env.h"
 #include "store/poll_note.h"
@@ -73,13 +74,22 @@ std::string follow_age(const Settings &settings)
                : "nobody has seen it to be current: is proxymap-follow.service running?";
 }
 
+// How many transactions of the table it has not followed, where that can be counted.
+std::string transactions_behind(const std::optional<Position> &position, const Position &table)
+{
+    if (!position || position->table != table.table || position->epoch != table.epoch ||
+        table.older_than(*position))
+        return std::string(unknown);
+    return std::to_string(table.sequence - position->sequence);
+}
+
 // Whether it is current.
 bool add_mirror(Rows &rows, const Store_address &address, const Settings &settings,
                 const Position &table)
 {
     const auto down = [&](const std::string &why) {
         rows.add({address.text(), "down", unknown, unknown, unknown, unknown, unknown, unknown,
-                  unknown, why});
+                  unknown, unknown, unknown, why});
         return false;
     };
     const auto server = Memcached_text::connect(address);
@@ -93,11 +103,28 @@ bool add_mirror(Rows &rows, const Store_address &address, const Settings &settin
         return down(reading.error().message);
     const Result<std::optional<Marker>> marker = (*reading)->marker();
     const std::string_view state = marker ? mirror_state(*marker, table) : "unreadable";
-    rows.add({address.text(), state,
-              marker && *marker ? format_position((*marker)->position) : std::string(unknown),
+    const std::optional<Position> position =
+        marker && *marker ? std::optional((*marker)->position) : std::nullopt;
+    rows.add({address.text(), state, position ? format_position(*position) : std::string(unknown),
               text_of(*stats, "curr_items"), unknown, text_of(*stats, "evictions"),
               text_of(*stats, "bytes"), text_of(*stats, "limit_maxbytes"),
-              std::to_string((*server)->latency()), marker ? "" : marker.error().message});
+              std::to_string((*server)->latency()), transactions_behind(position, table), unknown,
+              marker ? "" : marker.error().message});
+    return state == "current";
+}
+
+// Whether it has followed the table.
+bool add_proxy(Rows &rows, const Proxy_state &proxy, const Position &table)
+{
+    const std::string_view state = proxy_state_word(proxy, table);
+    const std::optional<Proxy_report> &report = proxy.report;
+    const std::optional<Position> position =
+        report ? std::optional(report->position) : std::nullopt;
+    rows.add({"proxy:" + proxy.name, state,
+              position ? format_position(*position) : std::string(unknown), unknown, unknown,
+              unknown, unknown, unknown, unknown, transactions_behind(position, table),
+              report ? std::to_string(report_age(*report)) : std::string(unknown),
+              report ? "" : proxy.why});
     return state == "current";
 }
 
@@ -117,19 +144,21 @@ int run_status(const Arguments &arguments)
         return fail(exit_try_again, !records ? records.error().message : journal.error().message);
 
     Rows rows("flow", {"store", "state", "position", "items", "journal", "evictions", "bytes",
-                       "limit", "latency_us", "why"});
+                       "limit", "latency_us", "behind", "age", "why"});
     const Result<bool> follows = (*table)->follows();
     if (!follows)
         return fail(exit_try_again, follows.error().message);
     rows.add({settings.table, *follows ? "replica" : "table", format_position(position),
               std::to_string(*records), std::to_string(*journal), unknown, size_of(settings),
-              std::to_string(settings.table_max_size), unknown,
+              std::to_string(settings.table_max_size), unknown, unknown, unknown,
               *follows ? follow_age(settings) : ""});
     bool current = true;
     for (const Store_address &address : settings.stores) {
         if (address.type == Store_address::Type::memcached)
             current = add_mirror(rows, address, settings, position) && current;
     }
+    for (const Proxy_state &proxy : read_proxy_reports(*configuration, position))
+        current = add_proxy(rows, proxy, position) && current;
     return current ? 0 : exit_try_again;
 }
 

@@ -22,6 +22,7 @@ extern "C" {
 #include <doveadm.h>
 
 #include <doveadm-print.h>
+#include <doveadm-settings.h>
 }
 
 namespace proxymap {
@@ -42,13 +43,15 @@ std::vector<std::unique_ptr<Registered>> &registered()
 
 int run_command(struct doveadm_cmd_context *context)
 {
-    if (context->conn_type != DOVEADM_CONNECTION_TYPE_CLI) {
-        report_error(std::string(context->cmd->name) + " runs on the command line only");
-        return EX_NOPERM;
-    }
     for (const auto &candidate : registered()) {
-        if (std::string_view(candidate->command.name) == context->cmd->name)
-            return candidate->command.run(Arguments(context));
+        const Command &command = candidate->command;
+        if (std::string_view(command.name) != context->cmd->name)
+            continue;
+        if (!command.remote && context->conn_type != DOVEADM_CONNECTION_TYPE_CLI) {
+            report_error(std::string(command.name) + " runs on the command line only");
+            return EX_NOPERM;
+        }
+        return command.run(Arguments(context));
     }
     return EX_SOFTWARE;
 }
@@ -204,6 +207,13 @@ void die_on_signals()
 {
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
+}
+
+Doveadm_access doveadm_access()
+{
+    const struct doveadm_settings &set = *doveadm_settings;
+    return {set.doveadm_username, set.doveadm_password, set.doveadm_port,
+            std::string(set.base_dir) + "/doveadm-server"};
 }
 
 struct Command_loop::Native {

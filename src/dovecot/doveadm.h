@@ -43,10 +43,11 @@ struct Command {
     const char *usage;
     std::vector<Parameter> parameters;      // positional ones in their order
     int (*run)(const Arguments &arguments); // returns the exit code, as in sysexits(3)
+    bool remote = false;                    // doveadm-server may be asked for it too
 };
 
-// Makes the command known to doveadm for the rest of the process's life. It runs on the command
-// line only: where doveadm-server is asked for it, it is refused with EX_NOPERM.
+// Makes the command known to doveadm for the rest of the process's life. Where doveadm-server is
+// asked for one that is not remote, it is refused with EX_NOPERM.
 void register_command(const Command &command);
 
 // Whether the admin chose an output format with `doveadm -f`.
@@ -79,6 +80,16 @@ void report_error(const std::string &message);
 // For a command that works long without an event loop: interrupting it ends it at once. Otherwise
 // doveadm only notes the signal. To be called where dying at any moment leaves nothing half done.
 void die_on_signals();
+
+// What doveadm of another host is asked with: the settings doveadm_username, doveadm_password and
+// doveadm_port (0: unset), and the socket of this host's doveadm-server.
+struct Doveadm_access {
+    std::string user;
+    std::string password;
+    std::uint16_t port = 0;
+    std::string socket;
+};
+Doveadm_access doveadm_access();
 
 // An event loop of the command's own, inside doveadm's. Whatever watches its loop() must be gone
 // before it goes.

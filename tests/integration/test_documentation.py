@@ -16,6 +16,7 @@ import pytest
 from harness import documents
 from harness.documents import ROOT
 from harness.installed import ETC, Installed, routes_of
+from harness.reports import Reporter
 
 BUILD = os.environ.get("PROXYMAP_BUILD", "")
 if not BUILD:
@@ -42,6 +43,8 @@ ELSEWHERE = {
     "gdb /usr/lib/dovecot/auth core": "is for a crash",
     "doveadm proxymap": "names the tool",
     "doveadm proxymap import": "names a command",
+    "doveadm proxy list": "is Dovecot's own, and not used",
+    "doveadm proxymap move --kick": "names a command",
 }
 # Words that stand for a reader's own.
 STAND_FOR = {"USER": "john", "FILE": f"{ETC}/proxymap.conf.ext"}
@@ -195,6 +198,26 @@ def unit(request, command):
     machine.sh(with_replica(machine, started + once))
 
 
+def as_an_admin_of_a_fleet(request, command):
+    """Of this one proxy, which reports as it should. Nothing is on its way to a backend: --settle may be short."""
+    machine = request.getfixturevalue("loaded")
+    path = f"{ETC}/proxymap.conf.ext"
+    with open(path, encoding="ascii") as file:
+        before = file.read()
+    with open(path, "a", encoding="ascii") as file:
+        file.write("proxy_name = p1\nproxies = p1\n")
+    try:
+        with Reporter(machine.memcached, ["p1"], seconds=0):
+            said = machine.sh(command.text + (" --settle 0" if "--kick" in command.text else ""))
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(before)
+    if "--kick" in command.text:
+        assert "p1: 0 sessions ended" in said.stdout
+    if " --to b2" in command.text:
+        assert " moved to b2 " in said.stdout and "in force on every proxy: p1" in said.stdout
+
+
 def as_the_manual_says(request, command):
     """Compares what is printed, but for blanks, positions, and the ports of this test."""
     machine = request.getfixturevalue("machine")
@@ -295,7 +318,8 @@ HOW = [
     (r"doveadm reload", reload),
     (r"doveadm proxymap export > routes && git commit .*", export_to_git),
     (r"sqlite3 .* \| doveadm proxymap import -", sql_table),
-    (r"(/usr/bin/)?doveadm proxymap (import|lookup|get|export|check) ?.*", as_an_admin),
+    (r"doveadm proxymap (move|sessions|status|sync).*", as_an_admin_of_a_fleet),
+    (r"(/usr/bin/)?doveadm proxymap (import|list|lookup|get|export|check) ?.*", as_an_admin),
     (r"doveadm proxymap promote ?.*", as_an_admin),
     (r"(ssh .* \| )?doveadm proxymap follow .*", on_a_replica),
     (r"systemctl (enable --now|stop) proxymap-.*", unit),

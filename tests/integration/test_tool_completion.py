@@ -41,6 +41,9 @@ def test_every_command_is_offered():
     (("proxymap", "follow", "--in"), ["--init", "--interval"]),
     (("proxymap", "promote", "--y"), ["--yes"]),
     (("proxymap", "watch", "--from", "x"), []),
+    (("proxymap", "move", "john", "--to", "b"), ["b1", "b2"]),
+    (("proxymap", "move", "--kick", "--h"), ["--hold-only"]),
+    (("proxymap", "sessions", "--"), ["--host", "--kick"]),
     (("proxymap", "nonsense", "x"), []),
 ])
 def test_what_is_offered(words, offered):

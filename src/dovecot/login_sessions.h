@@ -1,0 +1,28 @@
+// The proxied sessions of this host, as its login processes know them: users who are logged in, and
+// users whose login is on its way to a backend. Of the latter a login process shows none until it
+// has had one that was through.
+#pragma once
+
+#include "../core/result.h"
+
+#include <string>
+#include <vector>
+
+namespace proxymap {
+
+struct Login_session {
+    std::string user;    // as the login processes have it, after auth_username_format
+    std::string service; // imap, pop3, submission, sieve
+    std::string client;  // its IP
+    std::string backend; // IP and port that it goes to
+    std::string port;
+};
+
+// Each waits at most ten seconds for all login processes. An error: one of them has not answered,
+// or Dovecot does not run.
+Result<std::vector<Login_session>> list_login_sessions();
+// All sessions of each of these users. The connections to backends are closed when it returns.
+// users: at least one, as in Login_session.
+Result<Done> end_login_sessions(const std::vector<std::string> &users);
+
+} // namespace proxymap
