@@ -297,7 +297,7 @@ void Cache::drop(Kind kind, std::string_view name)
 
 void Cache::revalidate(std::uint64_t now)
 {
-    impl_->outdated_before = now + 1;
+    impl_->outdated_before = std::max(now, impl_->outdated_before) + 1;
 }
 
 void Cache::clear()

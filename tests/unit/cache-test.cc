@@ -304,6 +304,8 @@ TEST(cache, after_a_revalidation_all_is_stale_and_nothing_is_gone)
     check_text("fresh", age(cache, "john", now));
     CHECK_TRUE(cache.find(Kind::user, "john", now, &hit));
     CHECK_FALSE(hit.outdated);
+    cache.revalidate(now); // and once more
+    check_text("stale", age(cache, "john", now));
 }
 
 TEST(cache, a_found_record_is_fresh_then_stale_then_gone)
