@@ -106,10 +106,16 @@ class Dovecot:
         """Path of a unix socket: auth-client, auth-master ..."""
         return os.path.join(self.folder, "run", name)
 
-    def doveadm(self, *args, stdin=None, check=True):
-        """Runs doveadm on this configuration. Returns the CompletedProcess (text)."""
+    def doveadm(self, *args, stdin=None, check=True, variables=None):
+        """Runs doveadm on this configuration. Returns the CompletedProcess (text).
+
+        variables: of its environment; it keeps none of its own accord but those that it is told to.
+        """
+        environment = sanitizer.environment()
+        if variables:
+            environment = {**(environment or os.environ), **variables, "DOVECOT_PRESERVE_ENVS": " ".join(variables)}
         done = subprocess.run(["doveadm", "-c", self.conf, *args], input=stdin, text=True,
-                              capture_output=True, timeout=60, env=sanitizer.environment())
+                              capture_output=True, timeout=60, env=environment)
         assert not re.search(sanitizer.SAYS, done.stderr), done.stderr
         if check and done.returncode != 0:
             raise AssertionError(f"doveadm {' '.join(args)}: exit {done.returncode}\n"

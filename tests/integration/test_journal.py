@@ -1,0 +1,273 @@
+"""A change of the map, on its way into a proxy that runs: in force within two seconds, for all its records at
+once, whatever becomes of the tool, the mirrors or the proxy meanwhile.
+
+Users and backends carry the generation of the map that they belong to, so an answer that was put together from two
+generations shows.
+"""
+
+import csv
+import dataclasses
+import io
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.authclient import AuthClient
+from harness.hosts import mirrors, pair, stores  # noqa: F401 (fixtures)
+from harness.process import wait_until
+
+# The promise; a loaded machine gets as much again.
+IN_FORCE = 4.0
+HOSTS = {"127.0.0.2": "b1", "127.0.0.3": "b2"}
+USERS = 50
+FAULTS = re.findall(r'string_view\("([a-z-]+)"\)',
+                    (Path(__file__).parents[2] / "src/store/fault_point.h").read_text(encoding="utf-8"))
+
+
+def routes(generation, moved=lambda number: False, users=USERS):
+    """The map of a generation. Everything in it is of that generation, and so is each answer."""
+    lines = [f"backend b{number} host=127.0.0.{number + 1} forward_backend={generation}\n" for number in (1, 2)]
+    lines += [f"user u{number} backend=b{2 if moved(number) else 1} forward_user={generation}\n"
+              for number in range(users)]
+    return "".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """Where a login would go; generation: of the map, None where there is no route."""
+    outcome: str  # b1 b2 temp unknown
+    generation: str = None
+
+    @classmethod
+    def of(cls, reply):
+        if reply.temporary:
+            return cls("temp")
+        if not reply.ok:
+            assert reply.status == "FAIL", reply.raw
+            return cls("unknown")
+        assert reply.proxied, reply.raw
+        generations = {reply.fields["forward_user"], reply.fields["forward_backend"]}
+        assert len(generations) == 1, f"a mixture: {reply.raw}"
+        return cls(HOSTS[reply.fields["host"]], generations.pop())
+
+
+class Watched:
+    """A proxy that reads mirrors alone, and the tool of the table's host."""
+
+    def __init__(self, site):
+        self.site = site
+        self.client = AuthClient(site.proxy.socket("auth-client"))
+
+    def reach(self, user):
+        return Answer.of(self.client.login(user, "secret"))
+
+    def tool(self, command, *args, code=0, fault=None):
+        done = self.site.proxy.doveadm("proxymap", command, "--config", self.site.proxymap.conf, *args, check=False,
+                                       variables={"PROXYMAP_FAULT": fault} if fault else None)
+        assert done.returncode == code, f"{command} {args}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def write(self, name, text):
+        path = Path(self.site.proxymap.folder) / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def wait(self, user, outcome):
+        wait_until(lambda: self.reach(user).outcome == outcome, f"{user} is at {outcome}", IN_FORCE)
+
+    def counted(self, cache):
+        """Lookups for which the cache was of that use: hit, stale, miss."""
+        text = self.site.proxy.doveadm("-f", "tab", "stats", "dump").stdout
+        return sum(int(row["count"]) for row in csv.DictReader(io.StringIO(text), delimiter="\t")
+                   if row["metric_name"] == f"lookups_{cache}" and row["field"] == "duration")
+
+    def restart(self):
+        self.client.close()
+        self.site.proxy.restart()
+        self.client = AuthClient(self.site.proxy.socket("auth-client"))
+
+
+@pytest.fixture(scope="module")
+def site(make_site, pair):  # noqa: F811
+    return make_site(settings={"stores": " ".join(mirror.setting for mirror in pair)}, services=("imap",), start=False,
+                     extra="metric lookups {\n  filter = event=proxymap_lookup_finished\n  group_by = cache\n}\n")
+
+
+@pytest.fixture
+def proxy(site, mirrors, tmp_path):  # noqa: F811
+    """Its mirrors hold generation 1, and it has cached all of it."""
+    site.proxymap.write(table=str(tmp_path / "table"))
+    site.proxymap.load(site.proxy, routes(1))
+    site.proxy.restart()
+    watched = Watched(site)
+    for number in range(USERS):
+        assert watched.reach(f"u{number}") == Answer("b1", "1")
+    yield watched
+    watched.client.close()
+
+
+# ---- one change
+
+def test_a_moved_user_is_routed_anew(proxy):
+    proxy.tool("set", "user", "u1", "backend=b2")
+    proxy.wait("u1", "b2")
+    assert proxy.reach("u2").outcome == "b1"
+
+
+def test_a_deleted_user_is_unknown(proxy):
+    proxy.tool("delete", "user", "u1")
+    proxy.wait("u1", "unknown")
+
+
+def test_a_new_user_is_known_right_after_he_was_not(proxy):
+    assert proxy.reach("new").outcome == "unknown"
+    proxy.tool("set", "user", "new", "backend=b2", "forward_user=1")
+    proxy.wait("new", "b2")
+
+
+def test_a_backend_on_hold_takes_all_its_users_with_it(proxy):
+    proxy.tool("backend", "down", "b1")
+    proxy.wait("u1", "temp")
+    proxy.tool("backend", "up", "b1")
+    proxy.wait("u1", "b1")
+
+
+def test_a_change_costs_the_cache_no_other_record(proxy, mirrors):  # noqa: F811
+    proxy.tool("set", "user", "u1", "backend=b2")
+    proxy.wait("u1", "b2")
+    before = mirrors[0].stats()["get_hits"], mirrors[0].stats()["cmd_get"]
+    for number in range(2, USERS):
+        assert proxy.reach(f"u{number}").outcome == "b1"
+    keys = int(mirrors[0].stats()["cmd_get"]) - int(before[1])
+    assert keys < USERS / 2, f"{keys} keys asked for, by polling alone"
+
+
+def test_many_changes_in_a_row_are_all_followed(proxy):
+    for number in range(12):
+        proxy.tool("set", "user", f"u{number}", "backend=b2")
+    for number in range(12):
+        proxy.wait(f"u{number}", "b2")
+
+
+# ---- mirrors that are cut off
+
+def test_a_mirror_that_comes_back_with_old_content_is_not_believed(proxy, mirrors):  # noqa: F811
+    mirrors[0].freeze()
+    proxy.tool("set", "user", "u1", "backend=b2", code=75)
+    proxy.wait("u1", "b2")
+    mirrors[0].thaw()
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert proxy.reach("u1").outcome == "b2"
+        assert proxy.reach("nobody").outcome in ("unknown", "temp")
+        time.sleep(0.01)
+    assert b"backend=b1" in mirrors[0].get("pm:user:u1")
+    proxy.tool("sync")
+    assert b"backend=b2" in mirrors[0].get("pm:user:u1")
+    mirrors[1].kill()
+    wait_until(lambda: proxy.reach("nobody").outcome == "unknown", "the first mirror is read again", 10)
+    assert proxy.reach("u1").outcome == "b2"
+
+
+def test_a_proxy_that_starts_while_its_first_mirror_is_behind_reads_the_other(proxy, mirrors):  # noqa: F811
+    mirrors[0].freeze()
+    proxy.tool("set", "user", "u1", "backend=b2", code=75)
+    mirrors[0].thaw()
+    proxy.restart()
+    assert proxy.reach("u1").outcome == "b2"
+
+
+def test_a_proxy_that_is_cut_off_goes_on_with_what_it_knows_and_catches_up(proxy, mirrors):  # noqa: F811
+    for mirror in mirrors:
+        mirror.freeze()
+    proxy.tool("set", "user", "u1", "backend=b2", code=75)
+    assert proxy.counted("stale") == 0
+    # Beyond the time for which it counts as fresh: now as what it is, stale, and still better than no mail.
+    wait_until(lambda: proxy.reach("u1") == Answer("b1", "1") and proxy.counted("stale"),
+               "what it remembers counts as stale", 20)
+    for mirror in mirrors:
+        mirror.thaw()
+    proxy.tool("sync")
+    proxy.wait("u1", "b2")
+    assert proxy.reach("u2").outcome == "b1"
+
+
+# ---- the whole table at once
+
+class Load(threading.Thread):
+    """Logins, some 2,000 a second, of all users in turn: (seconds, user, answer) each."""
+    AT_ONCE = 40
+
+    def __init__(self, site, users):
+        super().__init__(daemon=True)
+        self.client = AuthClient(site.proxy.socket("auth-client"))
+        self.users, self.seen, self.error = users, [], None
+        self.ended = threading.Event()
+
+    def run(self):
+        number = 0
+        try:
+            while not self.ended.is_set():
+                began = time.monotonic()
+                batch = [(number + i) % self.users for i in range(self.AT_ONCE)]
+                number += self.AT_ONCE
+                asked = [(user, self.client.start(f"u{user}", "secret")) for user in batch]
+                for user, request in asked:
+                    self.seen.append((time.monotonic(), user, Answer.of(self.client.wait(request))))
+                time.sleep(max(0, self.AT_ONCE / 2000 - (time.monotonic() - began)))  # a rate, not a wait
+        except Exception as error:  # pylint: disable=broad-except
+            self.error = error
+
+    def __enter__(self):
+        self.start()
+        wait_until(lambda: len(self.seen) >= self.users or self.error, "every user has logged in once", 90)
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()
+        self.client.close()
+        assert self.error is None, self.error
+
+
+def test_a_whole_new_table_is_in_force_at_once_under_load(proxy):
+    users = 12_000  # more than a journal entry names
+
+    def moved(number):
+        return number % 2 == 1
+    proxy.tool("import", "--replace", proxy.write("one", routes(1, users=users)))
+    with Load(proxy.site, users) as load:
+        proxy.tool("import", "--replace", proxy.write("two", routes(2, moved, users)))
+        done = time.monotonic()
+        wait_until(lambda: load.error or load.seen[-1][0] > done + IN_FORCE, "the load goes on behind it", 60)
+    assert len(load.seen) > users
+    for when, user, answer in load.seen:
+        expected = Answer("b1", "1"), Answer("b2" if moved(user) else "b1", "2")
+        assert answer in expected, (user, answer)
+        if when > done + IN_FORCE / 2:
+            assert answer == expected[1], (when - done, user, answer)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_tool_that_is_killed_leaves_no_mixture(proxy, mirrors, fault):  # noqa: F811
+    if fault.startswith("behind"):
+        mirrors[0].freeze()
+        proxy.tool("set", "user", "other", "backend=b1", "forward_user=1", code=75)
+        mirrors[0].thaw()
+    elif fault.startswith("fill"):
+        mirrors[0].command("flush_all")
+    new = proxy.write("two", routes(2, lambda number: True))
+    with Load(proxy.site, USERS) as load:
+        proxy.tool("import", "--replace", new, code=-9, fault=fault)
+        seen = len(load.seen)
+        wait_until(lambda: load.error or len(load.seen) > seen + 2 * USERS, "the load goes on behind it", 30)
+        proxy.tool("sync")
+        committed = fault != "before-commit"
+        wait_until(lambda: load.error or all(answer == (Answer("b2", "2") if committed else Answer("b1", "1"))
+                                             for _, _, answer in load.seen[-USERS:]),
+                   "the map is what the table says", IN_FORCE + 2)
+    assert {answer for _, _, answer in load.seen} <= {Answer("b1", "1"), Answer("b2", "2")}
+    proxy.tool("verify")
