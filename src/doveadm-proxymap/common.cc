@@ -27,13 +27,18 @@ std::optional<Configuration> configuration_of(const Arguments &arguments)
     return std::move(*configuration);
 }
 
-Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode)
+Table_config table_config(const Settings &settings)
 {
     Table_config config;
     config.path = settings.table;
     config.key_case = settings.key_case;
     config.max_size = settings.table_max_size;
-    return Table::open(config, mode);
+    return config;
+}
+
+Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode)
+{
+    return Table::open(table_config(settings), mode);
 }
 
 std::optional<Key> key_of(const Arguments &arguments, const std::string &command, Key_case key_case)

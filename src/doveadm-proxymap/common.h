@@ -50,6 +50,7 @@ std::string settings_path(const std::optional<std::string> &named);
 // read_configuration() of the file that --config names, or of the default. Reports the error.
 std::optional<Configuration> configuration_of(const Arguments &arguments);
 
+Table_config table_config(const Settings &settings);
 Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode);
 
 // The record that the words `kind` and `name` name; the name of the default record may be left out.
