@@ -9,11 +9,6 @@ namespace {
 
 constexpr const char *default_settings_path = "/etc/dovecot/proxymap.conf.ext";
 
-Table_config config_of(const Settings &settings)
-{
-    return {settings.table, settings.key_case, settings.table_max_size};
-}
-
 } // namespace
 
 std::string settings_path(const std::optional<std::string> &named)
@@ -35,12 +30,21 @@ std::optional<Configuration> configuration_of(const Arguments &arguments)
     return std::move(*configuration);
 }
 
+Table_config table_config(const Settings &settings)
+{
+    Table_config config;
+    config.path = settings.table;
+    config.key_case = settings.key_case;
+    config.max_size = settings.table_max_size;
+    return config;
+}
+
 Result<std::unique_ptr<Table>> find_table(const Settings &settings)
 {
     struct stat status {};
     if (stat((settings.table + "/data.mdb").c_str(), &status) < 0 && errno == ENOENT)
         return std::unique_ptr<Table>();
-    Result<std::unique_ptr<Table>> table = Table::open(config_of(settings), Table::Mode::read);
+    Result<std::unique_ptr<Table>> table = Table::open(table_config(settings), Table::Mode::read);
     if (!table)
         return table;
     const Position position = (*table)->position();
@@ -50,7 +54,7 @@ Result<std::unique_ptr<Table>> find_table(const Settings &settings)
 Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode)
 {
     if (mode == Table::Mode::write)
-        return Table::open(config_of(settings), mode);
+        return Table::open(table_config(settings), mode);
     Result<std::unique_ptr<Table>> table = find_table(settings);
     if (table && *table == nullptr)
         return Error{no_table_yet(settings)};

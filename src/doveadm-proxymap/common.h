@@ -53,6 +53,8 @@ std::string settings_path(const std::optional<std::string> &named);
 // read_configuration() of the file that --config names, or of the default. Reports the error.
 std::optional<Configuration> configuration_of(const Arguments &arguments);
 
+Table_config table_config(const Settings &settings);
+
 // To read it. Null: there is none yet. A table that was made and never written to, as by a first
 // import that failed, is none.
 Result<std::unique_ptr<Table>> find_table(const Settings &settings);

@@ -18,15 +18,6 @@ namespace {
 
 constexpr std::uint64_t max_interval = 5; // seconds; half of what a replica proves a miss for
 
-Result<std::unique_ptr<Replica>> open_replica(const Settings &settings)
-{
-    Table_config config;
-    config.path = settings.table;
-    config.key_case = settings.key_case;
-    config.max_size = settings.table_max_size;
-    return Replica::open(config);
-}
-
 // The replica, its followers and the note; all of them anew where the files were replaced.
 class Follow {
   public:
@@ -60,7 +51,7 @@ class Follow {
         const Settings &settings = configuration_.settings;
         if (table_is_absent(settings))
             return Error{settings.table + ": there is no replica on this host any more"};
-        auto replica = open_replica(settings);
+        auto replica = Replica::open(table_config(settings));
         if (!replica)
             return replica.error();
         auto note = Poll_note::open(settings.table);

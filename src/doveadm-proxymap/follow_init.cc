@@ -74,11 +74,7 @@ Result<Done> Init::open()
 {
     if (dry_run_ && table_is_absent(settings_))
         return Done{};
-    Table_config config;
-    config.path = settings_.table;
-    config.key_case = settings_.key_case;
-    config.max_size = settings_.table_max_size;
-    auto replica = Replica::open(config);
+    auto replica = Replica::open(table_config(settings_));
     if (!replica)
         return replica.error();
     replica_ = std::move(*replica);

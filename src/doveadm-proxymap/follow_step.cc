@@ -40,7 +40,7 @@ Result<bool> Follow_step::take()
         if (now == at_)
             return true;
         std::vector<Key> keys;
-        const auto led = read_entries(now, &keys);
+        auto led = read_entries(now, &keys);
         if (!led || !*led)
             return led;
         if (auto read = read_records(keys); !read)

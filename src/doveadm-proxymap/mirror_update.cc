@@ -402,6 +402,21 @@ Result<Done> Update::sent(std::string_view fault)
     return done;
 }
 
+// The error: of the first mirror for whose position that is true.
+Result<Done> no_mirror_is(const Configuration &configuration,
+                          const std::function<bool(const Position &)> &refused,
+                          const Position &table)
+{
+    for (const auto &address : configuration.settings.stores) {
+        if (address.type != Store_address::Type::memcached)
+            continue;
+        const auto held = read_mirror_marker(address, configuration.settings.name_space);
+        if (held && held->position.known() && refused(held->position))
+            return foreign(address.text(), held->position, table);
+    }
+    return Done{};
+}
+
 std::string records(std::uint64_t count)
 {
     return std::to_string(count) + (count == 1 ? " record" : " records");
@@ -507,14 +522,18 @@ Result<Done> must_not_follow(const Settings &settings, Table &table)
 
 Result<Done> may_write(const Configuration &configuration, const Position &table)
 {
-    for (const auto &address : configuration.settings.stores) {
-        if (address.type != Store_address::Type::memcached)
-            continue;
-        const auto held = read_mirror_marker(address, configuration.settings.name_space);
-        if (held && held->position.known() && is_foreign(held->position, table))
-            return foreign(address.text(), held->position, table);
-    }
-    return Done{};
+    return no_mirror_is(
+        configuration, [&](const Position &held) { return is_foreign(held, table); }, table);
+}
+
+Result<Done> may_update(const Configuration &configuration, Table &table)
+{
+    if (auto own = must_not_follow(configuration.settings, table); !own)
+        return own;
+    const auto now = table.position();
+    return no_mirror_is(
+        configuration,
+        [&](const Position &held) { return held.table == now.table && now.older_than(held); }, now);
 }
 
 } // namespace proxymap

@@ -53,6 +53,10 @@ Result<std::vector<Mirror_report>> update_mirrors(const Configuration &configura
 // that is down says nothing. Blocks, for seconds at most.
 Result<Done> may_write(const Configuration &configuration, const Position &table);
 
+// Before update_mirrors() without a transaction, as by a timer: refused on a replica, and where any
+// mirror shows that this is not the table's host any more. For an empty mirror could not tell.
+Result<Done> may_update(const Configuration &configuration, Table &table);
+
 // Refused where the table is a replica, which `follow` alone writes.
 Result<Done> must_not_follow(const Settings &settings, Table &table);
 

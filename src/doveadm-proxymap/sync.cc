@@ -21,7 +21,9 @@ std::optional<Configuration> with_mirror(Configuration configuration, const std:
                                                  : std::optional(std::move(configuration));
 }
 
-int sync_mirrors(const Configuration &configuration, bool dry_run, bool quiet)
+// all: with every mirror of the settings.
+int sync_mirrors(const Configuration &configuration, const Configuration &all, bool dry_run,
+                 bool quiet)
 {
     if (table_is_absent(configuration.settings)) // and is not to be made for this
         return quiet ? 0 : fail(exit_try_again, no_table_yet(configuration.settings));
@@ -31,7 +33,7 @@ int sync_mirrors(const Configuration &configuration, bool dry_run, bool quiet)
     if (!opened)
         return fail(exit_try_again, opened.error().message);
     Table &table = *opened->table;
-    if (const Result<Done> own = must_not_follow(configuration.settings, table); !own)
+    if (const Result<Done> own = may_update(all, table); !own)
         return fail(exit_not_host, own.error().message);
     const Result<std::vector<Mirror_report>> reports =
         update_mirrors(configuration, table, dry_run);
@@ -51,12 +53,12 @@ int run_sync(const Arguments &arguments)
     const bool quiet = arguments.has("quiet");
     const std::optional<std::string> mirror = arguments.text("mirror");
     if (!mirror)
-        return sync_mirrors(*configuration, dry_run, quiet);
+        return sync_mirrors(*configuration, *configuration, dry_run, quiet);
     const std::optional<Configuration> one = with_mirror(*configuration, *mirror);
     if (!one)
         return fail(exit_usage, *mirror + " is no mirror of the setting stores; write it as there, "
                                           "memcached:HOST:PORT or memcached:/PATH");
-    return sync_mirrors(*one, dry_run, quiet);
+    return sync_mirrors(*one, *configuration, dry_run, quiet);
 }
 
 } // namespace

@@ -114,7 +114,7 @@ int run_verify(const Arguments &arguments)
         return fail(exit_try_again, opened.error().message);
     Table &table = *opened->table;
     if (repair) {
-        if (const Result<Done> own = must_not_follow(settings, table); !own)
+        if (const Result<Done> own = may_update(*configuration, table); !own)
             return fail(exit_not_host, own.error().message);
     }
     return verify_mirrors(*configuration, table, repair);

@@ -4,22 +4,9 @@ import os
 
 import pytest
 
+from harness.hosts import mirrors, pair  # noqa: F401 (fixtures)
+
 ROUTES = "backend b1 host=127.0.0.2\n" + "".join(f"user u{i} backend=b1\n" for i in range(500)) + 'user "o\'k é" backend=b1\n'
-
-
-@pytest.fixture(scope="module")
-def pair(make_memcached):
-    return make_memcached(), make_memcached(unix=True)
-
-
-@pytest.fixture
-def mirrors(pair):
-    """Two that run and are empty."""
-    for mirror in pair:
-        if not mirror.process.alive():
-            mirror.start()
-        mirror.command("flush_all")
-    return pair
 
 
 @pytest.fixture

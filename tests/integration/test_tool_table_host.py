@@ -33,8 +33,14 @@ def test_nor_does_the_old_host_touch_a_mirror_by_sync(make_tool, host, stores, m
     second = copy_of(make_tool, host, stores)
     second("promote", "--yes")
     markers = [mirror.get("pm:marker") for mirror in mirrors]
-    assert "another host is the table's host" in host.error("sync", code=75)
+    for words in ("sync",), ("sync", "--dry-run"), ("verify", "--repair"):
+        assert "another host is the table's host" in host.error(*words, code=NOT_HOST)
     assert [mirror.get("pm:marker") for mirror in mirrors] == markers
+    # Nor one that was restarted, and does not know of the other host.
+    mirrors[1].command("flush_all")
+    for words in (), ("--mirror", mirrors[1].setting):
+        assert "another host is the table's host" in host.error("sync", *words, code=NOT_HOST)
+    assert not mirrors[1].has("pm:marker")
 
 
 def test_promote_says_what_the_mirrors_have_and_this_host_has_not(make_tool, host, stores, mirrors):
