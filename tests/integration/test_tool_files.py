@@ -198,20 +198,41 @@ def is_locked(path):
         return any(line.split()[1] == "FLOCK" and line.split()[5].endswith(f":{os.stat(path).st_ino}") for line in locks)
 
 
-def test_a_second_writer_is_told_so_at_once(tool):
-    reading, writing = os.pipe()
-    with open(writing, "wb") as pipe:
-        first = subprocess.Popen(["doveadm", "-c", tool.dovecot.conf, "proxymap", "import", "--config", tool.map.conf, "-"],
-                                 stdin=reading, stdout=subprocess.PIPE)
-        os.close(reading)
-        pipe.write(b"user x host=y.org\n" * 2)
-        pipe.flush()
-        lock = os.path.join(tool.map.settings["table"], "tool.lock")
-        wait_until(lambda: is_locked(lock), "the first writer has begun")
-        assert "another command is writing" in tool.error("set", "user", "z", "host=y.org", code=75)
-        assert "another command is writing" in tool.error("verify", code=75)
+def start(tool, command, *args, **more):
+    return subprocess.Popen(["doveadm", "-c", tool.dovecot.conf, "proxymap", command, "--config", tool.map.conf, *args],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+
+
+@pytest.fixture
+def writing(tool):
+    """An import that has the table, and ends as soon as its standard input does."""
+    lock = os.path.join(tool.map.settings["table"], "tool.lock")
+    first = start(tool, "import", "-", stdin=subprocess.PIPE)
+    first.stdin.write("user x host=y.org\n")
+    first.stdin.flush()
+    wait_until(lambda: is_locked(lock), "the first writer has begun")
+    yield first
     first.communicate()
-    assert first.returncode == 65
+
+
+def test_a_second_writer_waits_for_the_first(tool, writing):
+    second = start(tool, "set", "user", "z", "host=y.org")
+    lock = os.path.join(tool.map.settings["table"], "tool.lock")
+    fds = f"/proc/{second.pid}/fd"
+    wait_until(lambda: any(os.path.realpath(f"{fds}/{fd}") == lock for fd in os.listdir(fds)), "the second one has come")
+    assert "1 added" in writing.communicate()[0]
+    said, error = second.communicate()
+    assert (second.returncode, error) == (0, "") and "user z added" in said
+    assert tool.fields("user", "x") == tool.fields("user", "z") == "host=y.org"
+
+
+def test_a_second_writer_that_has_waited_long_is_told_by_whom_it_was_kept(tool, writing):
+    others = [start(tool, "set", "user", "z", "host=y.org"), start(tool, "verify")]
+    for other in others:
+        assert f"another command is writing (process {writing.pid}): try again" in other.communicate()[1]
+        assert other.returncode == 75
+    assert "1 added" in writing.communicate()[0]
+    assert tool.fields("user", "z") is None
 
 
 def test_a_dry_run_makes_no_table(empty):
