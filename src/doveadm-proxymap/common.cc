@@ -1,10 +1,18 @@
 #include "common.h"
 
+#include <cerrno>
+#include <sys/stat.h>
+
 namespace proxymap {
 
 namespace {
 
 constexpr const char *default_settings_path = "/etc/dovecot/proxymap.conf.ext";
+
+Table_config config_of(const Settings &settings)
+{
+    return {settings.table, settings.key_case, settings.table_max_size};
+}
 
 } // namespace
 
@@ -27,13 +35,31 @@ std::optional<Configuration> configuration_of(const Arguments &arguments)
     return std::move(*configuration);
 }
 
+Result<std::unique_ptr<Table>> find_table(const Settings &settings)
+{
+    struct stat status {};
+    if (stat((settings.table + "/data.mdb").c_str(), &status) < 0 && errno == ENOENT)
+        return std::unique_ptr<Table>();
+    Result<std::unique_ptr<Table>> table = Table::open(config_of(settings), Table::Mode::read);
+    if (!table)
+        return table;
+    const Position position = (*table)->position();
+    return position.known() && !position.written() ? std::unique_ptr<Table>() : std::move(*table);
+}
+
 Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode)
 {
-    Table_config config;
-    config.path = settings.table;
-    config.key_case = settings.key_case;
-    config.max_size = settings.table_max_size;
-    return Table::open(config, mode);
+    if (mode == Table::Mode::write)
+        return Table::open(config_of(settings), mode);
+    Result<std::unique_ptr<Table>> table = find_table(settings);
+    if (table && *table == nullptr)
+        return Error{no_table_yet(settings)};
+    return table;
+}
+
+std::string no_table_yet(const Settings &settings)
+{
+    return settings.table + ": there is no table yet; doveadm proxymap import makes one";
 }
 
 std::optional<Key> key_of(const Arguments &arguments, const std::string &command, Key_case key_case)

@@ -45,6 +45,11 @@ std::string settings_path(const std::optional<std::string> &named);
 // read_configuration() of the file that --config names, or of the default. Reports the error.
 std::optional<Configuration> configuration_of(const Arguments &arguments);
 
+// To read it. Null: there is none yet. A table that was made and never written to, as by a first
+// import that failed, is none.
+Result<std::unique_ptr<Table>> find_table(const Settings &settings);
+std::string no_table_yet(const Settings &settings); // the sentence
+// read: find_table(), but none is an error. write: makes it where there is none.
 Result<std::unique_ptr<Table>> open_table(const Settings &settings, Table::Mode mode);
 
 // The record that the words `kind` and `name` name; the name of the default record may be left out.

@@ -1,5 +1,5 @@
 // `doveadm proxymap sync`: brings each mirror up to the table. Does nothing where nothing is to be
-// done, so that a timer can run it.
+// done, so that a timer can run it; --quiet then says nothing either.
 #include "common.h"
 
 #include "table_lock.h"
@@ -21,12 +21,10 @@ std::optional<Configuration> with_mirror(Configuration configuration, const std:
                                                  : std::optional(std::move(configuration));
 }
 
-int sync_mirrors(const Configuration &configuration, bool dry_run)
+int sync_mirrors(const Configuration &configuration, bool dry_run, bool quiet)
 {
-    if (table_is_absent(configuration.settings))
-        return fail(exit_try_again, configuration.settings.table +
-                                        ": there is no table yet; doveadm proxymap import makes "
-                                        "one");
+    if (table_is_absent(configuration.settings)) // and is not to be made for this
+        return quiet ? 0 : fail(exit_try_again, no_table_yet(configuration.settings));
     die_on_signals();
     const Result<Locked_table> opened =
         open_locked_table(configuration.settings, dry_run ? Table::Mode::read : Table::Mode::write);
@@ -37,9 +35,9 @@ int sync_mirrors(const Configuration &configuration, bool dry_run)
         update_mirrors(configuration, table, dry_run);
     if (!reports)
         return fail(exit_try_again, reports.error().message);
-    if (reports->empty())
+    if (reports->empty() && !quiet)
         std::printf("the setting stores names no mirror\n");
-    return print_mirrors(*reports) ? 0 : exit_try_again;
+    return print_mirrors(*reports, quiet) ? 0 : exit_try_again;
 }
 
 int run_sync(const Arguments &arguments)
@@ -48,24 +46,26 @@ int run_sync(const Arguments &arguments)
     if (!configuration)
         return exit_bad_config;
     const bool dry_run = arguments.has("dry-run");
+    const bool quiet = arguments.has("quiet");
     const std::optional<std::string> mirror = arguments.text("mirror");
     if (!mirror)
-        return sync_mirrors(*configuration, dry_run);
+        return sync_mirrors(*configuration, dry_run, quiet);
     const std::optional<Configuration> one = with_mirror(*configuration, *mirror);
     if (!one)
         return fail(exit_usage, *mirror + " is no mirror of the setting stores; write it as there, "
                                           "memcached:HOST:PORT or memcached:/PATH");
-    return sync_mirrors(*one, dry_run);
+    return sync_mirrors(*one, dry_run, quiet);
 }
 
 } // namespace
 
 const Command sync_command = {
     .name = "proxymap sync",
-    .usage = "[--config <settings file>] [--mirror <address>] [--dry-run]",
+    .usage = "[--config <settings file>] [--mirror <address>] [--dry-run] [--quiet]",
     .parameters = {{"config", Parameter::Type::option},
                    {"mirror", Parameter::Type::option},
-                   {"dry-run", Parameter::Type::flag}},
+                   {"dry-run", Parameter::Type::flag},
+                   {"quiet", Parameter::Type::flag}},
     .run = run_sync,
 };
 

@@ -105,7 +105,7 @@ int run_verify(const Arguments &arguments)
         return exit_bad_config;
     const Settings &settings = configuration->settings;
     if (table_is_absent(settings))
-        return fail(exit_try_again, settings.table + ": there is no table yet");
+        return fail(exit_try_again, no_table_yet(settings));
     const bool repair = arguments.has("repair");
     die_on_signals();
     const Result<Locked_table> opened =

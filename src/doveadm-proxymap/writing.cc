@@ -2,7 +2,6 @@
 
 #include "dry_table.h"
 
-#include <cerrno>
 #include <cstdio>
 #include <sys/stat.h>
 
@@ -10,8 +9,8 @@ namespace proxymap {
 
 bool table_is_absent(const Settings &settings)
 {
-    struct stat status {};
-    return stat((settings.table + "/data.mdb").c_str(), &status) < 0 && errno == ENOENT;
+    const Result<std::unique_ptr<Table>> table = find_table(settings);
+    return table && *table == nullptr;
 }
 
 Result<Locked_table> open_locked_table(const Settings &settings, Table::Mode mode)
@@ -51,15 +50,12 @@ std::unique_ptr<Writing> Writing::begin(const Configuration &configuration, bool
 
 Result<Done> Writing::begin_reading()
 {
-    if (table_is_absent(configuration_.settings)) {
-        table_ = make_dry_table(nullptr);
-        return Done{};
-    }
-    Result<std::unique_ptr<Table>> opened = open_table(configuration_.settings, Table::Mode::read);
-    if (!opened)
-        return opened.error();
-    table_ = make_dry_table(std::move(*opened));
-    return may_write(configuration_, table_->position());
+    Result<std::unique_ptr<Table>> found = find_table(configuration_.settings);
+    if (!found)
+        return found.error();
+    const bool is_new = *found == nullptr;
+    table_ = make_dry_table(std::move(*found));
+    return is_new ? Done{} : may_write(configuration_, table_->position());
 }
 
 Result<Done> Writing::begin_writing()
@@ -110,14 +106,14 @@ int Writing::finish(const std::string &what, bool changed)
     return 0;
 }
 
-bool print_mirrors(const std::vector<Mirror_report> &reports)
+bool print_mirrors(const std::vector<Mirror_report> &reports, bool quiet)
 {
     bool all = true;
     for (const Mirror_report &report : reports) {
         if (report.error) {
             report_error(report.error->message);
             all = false;
-        } else {
+        } else if (!quiet || report.way != Mirror_way::none) {
             std::printf("%s: %s\n", report.mirror.c_str(), report.done.c_str());
         }
     }

@@ -54,10 +54,11 @@ class Writing {
     std::optional<Table_lock> lock_;
 };
 
-// Whether there is no table yet, which is no error of its file system.
+// Whether there is no table yet (find_table()), which is no error of its file system.
 bool table_is_absent(const Settings &settings);
 
-// Prints what was done to each mirror. Whether all are at the table's position.
-bool print_mirrors(const std::vector<Mirror_report> &reports);
+// Prints what was done to each mirror; quiet: only where something was. Whether all are at the
+// table's position.
+bool print_mirrors(const std::vector<Mirror_report> &reports, bool quiet = false);
 
 } // namespace proxymap

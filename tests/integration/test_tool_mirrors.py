@@ -103,10 +103,42 @@ def test_a_dry_sync_changes_nothing(tool, mirrors):
     assert not mirrors[0].has("pm:marker")
 
 
+def quiet(tool, code=0):
+    done = tool("sync", "--quiet", code=code)
+    return done.stdout + done.stderr
+
+
+def test_a_quiet_sync_says_what_it_did_and_nothing_else(tool, mirrors):
+    assert quiet(tool) == ""
+    mirrors[0].restart()
+    assert quiet(tool) == f"{mirrors[0].setting}: 502 records sent (the whole table)\n"
+    mirrors[0].kill()
+    assert mirrors[0].setting in quiet(tool, code=75)
+
+
+def test_the_timer_runs_a_quiet_sync():
+    unit = os.path.join(os.path.dirname(__file__), "..", "..", "systemd", "proxymap-sync.service")
+    with open(unit, encoding="ascii") as file:
+        assert "ExecStart=/usr/bin/doveadm proxymap sync --quiet\n" in file.readlines()
+
+
 def test_sync_without_a_table_makes_none(make_tool, mirrors):
     tool = make_tool(stores=mirrors[0].setting)
     assert "there is no table yet" in tool.error("sync", code=75)
+    assert quiet(tool) == ""
     assert not os.path.exists(tool.map.settings["table"])
+
+
+def test_a_first_import_that_failed_leaves_no_table_for_sync(make_tool, mirrors):
+    tool = make_tool(stores=mirrors[0].setting)
+    tool.error("import", "-", stdin="user john host=%{user}\n", code=65)
+    for command in (("sync",), ("sync", "--dry-run"), ("verify",), ("status",), ("list",), ("export",), ("get", "user", "john")):
+        assert "there is no table yet; doveadm proxymap import makes one" in tool.error(*command, code=75)
+    assert "no such record" in tool.error("delete", "user", "john", code=67)
+    assert "1 added" in tool("import", "--dry-run", "-", stdin="user john host=y.org\n").stdout
+    assert quiet(tool) == "" and not mirrors[0].has("pm:marker")
+    tool("import", "-", stdin="user john host=y.org\n")
+    assert mirrors[0].has("pm:user:john")
 
 
 def test_sync_names_the_mirror_that_is_down(tool, mirrors):
