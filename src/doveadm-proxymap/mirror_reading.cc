@@ -1,7 +1,7 @@
 #include "mirror_reading.h"
 
 #include "core/key.h"
-#include "store/host_addresses.h"
+#include "store/try_addresses.h"
 
 #include <utility>
 
@@ -10,26 +10,6 @@ namespace proxymap {
 namespace {
 
 constexpr std::uint32_t timeout_msecs = 5000;
-
-Result<std::unique_ptr<Memcached_connection>> connect_to(const Store_address &address)
-{
-    std::vector<std::string> hosts = {std::string()}; // a unix socket has none
-    if (address.path.empty()) {
-        Result<std::vector<std::string>> known = Host_addresses(address.host).get(timeout_msecs);
-        if (!known)
-            return known.error();
-        hosts = std::move(*known);
-    }
-    Error error;
-    for (const std::string &host : hosts) {
-        auto connection = Memcached_connection::open(
-            {host, address.port, address.path}, timeout_msecs, Memcached_connection::Use::reader);
-        if (connection)
-            return connection;
-        error = connection.error();
-    }
-    return error;
-}
 
 } // namespace
 
@@ -43,7 +23,10 @@ Mirror_reading::Mirror_reading(std::string name, const std::string &name_space,
 Result<std::unique_ptr<Mirror_reading>> Mirror_reading::connect(const Store_address &address,
                                                                 const std::string &name_space)
 {
-    auto connection = connect_to(address);
+    auto connection = try_addresses(address, timeout_msecs, [&address](const std::string &host) {
+        return Memcached_connection::open({host, address.port, address.path}, timeout_msecs,
+                                          Memcached_connection::Use::reader);
+    });
     if (!connection)
         return Error{address.text() + ": " + connection.error().message};
     return std::unique_ptr<Mirror_reading>(
@@ -58,7 +41,7 @@ Result<std::optional<Marker>> Mirror_reading::marker()
     if (!items->front())
         return std::optional<Marker>();
     const std::optional<Marker> marker = parse_marker(items->front()->value);
-    if (!marker)
+    if (!marker || !marker->position.known())
         return Error{name_ + ": " + marker_key_ + " is not a marker that this version knows"};
     return marker;
 }

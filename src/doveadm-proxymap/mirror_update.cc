@@ -4,7 +4,7 @@
 // record stand there until the marker flips.
 #include "mirror_update.h"
 
-#include "mirror_marker.h"
+#include "mirror_reading.h"
 #include "progress.h"
 
 #include "core/journal.h"
@@ -490,9 +490,12 @@ Result<Done> may_write(const Configuration &configuration, const Position &table
     for (const auto &address : configuration.settings.stores) {
         if (address.type != Store_address::Type::memcached)
             continue;
-        const auto held = read_mirror_marker(address, configuration.settings.name_space);
-        if (held && held->position.known() && is_foreign(held->position, table))
-            return foreign(address.text(), held->position, table);
+        const auto reading = Mirror_reading::connect(address, configuration.settings.name_space);
+        if (!reading)
+            continue;
+        const auto held = (*reading)->marker();
+        if (held && *held && is_foreign((*held)->position, table))
+            return foreign(address.text(), (*held)->position, table);
     }
     return Done{};
 }

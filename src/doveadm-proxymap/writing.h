@@ -28,6 +28,9 @@ class Writing {
     // Reports the error; *code_r is the exit code then.
     static std::unique_ptr<Writing> begin(const Configuration &configuration, bool dry_run,
                                           int *code_r);
+    // The same for a record that must be there: *record_r is what is.
+    static std::unique_ptr<Writing> begin_on(const Configuration &configuration, const Key &key,
+                                             bool dry_run, Record *record_r, int *code_r);
     ~Writing();
     Writing(const Writing &) = delete;
     Writing &operator=(const Writing &) = delete;

@@ -8,8 +8,8 @@
 #include "../core/key.h"
 #include "../core/stored_value.h"
 #include "fault_point.h"
-#include "host_addresses.h"
 #include "memcached_pipe.h"
+#include "try_addresses.h"
 
 #include <chrono>
 #include <thread>
@@ -24,27 +24,6 @@ constexpr std::uint32_t timeout_msecs = 5000;
 // flush_all works by whole seconds.
 constexpr std::chrono::milliseconds pause_after_flush{50};
 constexpr int pauses_after_flush = 60;
-
-Result<std::unique_ptr<Memcached_pipe>> connect_to(const Store_address &address)
-{
-    std::vector<std::string> hosts = {std::string()}; // a unix socket has none
-    if (address.path.empty()) {
-        auto known = Host_addresses(address.host).get(timeout_msecs);
-        if (!known) {
-            return known.error();
-        }
-        hosts = std::move(*known);
-    }
-    Error error;
-    for (const auto &host : hosts) {
-        auto pipe = Memcached_pipe::open({host, address.port, address.path}, timeout_msecs);
-        if (pipe) {
-            return pipe;
-        }
-        error = pipe.error();
-    }
-    return error;
-}
 
 class Writer final : public Mirror_writer {
   public:
@@ -293,7 +272,9 @@ Result<std::unique_ptr<Mirror_writer>> Mirror_writer::connect(const Store_addres
                                                               const std::string &name_space,
                                                               const Seal_keys &seal_keys)
 {
-    auto pipe = connect_to(address);
+    auto pipe = try_addresses(address, timeout_msecs, [&address](const std::string &host) {
+        return Memcached_pipe::open({host, address.port, address.path}, timeout_msecs);
+    });
     if (!pipe) {
         return Error{address.text() + ": " + pipe.error().message};
     }
