@@ -61,6 +61,8 @@ class Writer final : public Mirror_writer {
     std::unique_ptr<Memcached_pipe> pipe_;
     std::optional<Memcached_item> marker_; // the item that was seen last
     bool proves_misses_ = false;           // by that marker
+    std::string key_;                      // put()'s, made once for all of them
+    std::string value_;
 };
 
 Result<std::optional<Marker>> Writer::read_marker()
@@ -117,15 +119,16 @@ Result<Done> Writer::store(const std::string &key, const std::string &value)
 
 Result<Done> Writer::put(std::string_view key, std::string_view text)
 {
-    std::string value;
-    if (auto done = append_line(text, value); !done) {
+    value_.clear();
+    if (auto done = append_line(text, value_); !done) {
         return fail(key, done.error().message);
     }
-    const auto its_key = mirror_key(key, stored_name(text));
-    if (!its_key) {
-        return its_key.error();
+    if (prefix_.size() + key.size() > max_key_bytes) {
+        const auto its_key = mirror_key(key, stored_name(text));
+        return its_key ? named(store(*its_key, value_)) : its_key.error();
     }
-    return named(store(*its_key, value));
+    key_.assign(prefix_).append(key);
+    return named(store(key_, value_));
 }
 
 Result<Done> Writer::put_versions(const Table_change &change, const Position &before,
