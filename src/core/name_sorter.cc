@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <unistd.h>
+#include <utility>
 
 namespace proxymap {
 
@@ -83,6 +84,11 @@ Result<Done> Name_sorter::add(Kind kind, std::string_view name, std::uint64_t li
     head.order_bytes = static_cast<std::uint16_t>(order.size());
     head.name_bytes = static_cast<std::uint16_t>(name.size());
     head.kind = kind;
+    if (in_order_ && !starts_.empty()) {
+        std::size_t length = 0;
+        in_order_ = !comes_before({order, line, kind, name},
+                                  entry_at(chunk_.data() + starts_.back(), &length));
+    }
     starts_.push_back(static_cast<std::uint32_t>(chunk_.size()));
     chunk_.append(reinterpret_cast<const char *>(&head), sizeof(head));
     chunk_ += order;
@@ -92,6 +98,9 @@ Result<Done> Name_sorter::add(Kind kind, std::string_view name, std::uint64_t li
 
 void Name_sorter::sort_chunk()
 {
+    if (std::exchange(in_order_, true)) {
+        return;
+    }
     std::sort(starts_.begin(), starts_.end(), [this](std::uint32_t a, std::uint32_t b) {
         std::size_t length = 0;
         return comes_before(entry_at(chunk_.data() + a, &length),

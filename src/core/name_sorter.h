@@ -65,6 +65,7 @@ class Name_sorter {
     std::size_t memory_;
     std::string chunk_; // entries one behind the other
     std::vector<std::uint32_t> starts_;
+    bool in_order_ = true; // as most files are
     std::unique_ptr<std::FILE, Close> file_;
     std::uint64_t written_ = 0;
     std::vector<Run> runs_;

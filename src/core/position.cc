@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
 
 namespace proxymap {
 
@@ -23,6 +22,13 @@ constexpr std::array states = {
     State_text{Mirror_state::loading, " state=loading"},
     State_text{Mirror_state::behind, " state=behind"},
 };
+
+void append_decimal(std::string &text, std::uint64_t number)
+{
+    std::array<char, 20> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    text.append(digits.data(), end);
+}
 
 // Decimal without sign, blanks or leading zeros.
 template <typename Number> std::optional<Number> parse_decimal(std::string_view text)
@@ -61,12 +67,17 @@ std::optional<std::uint64_t> parse_table(std::string_view text)
 
 std::string format_position(const Position &position)
 {
-    char text[64]; // 16 + 1 + 10 + 1 + 20 and the end
-    const int length = std::snprintf(text, sizeof(text), "%016llx.%lu.%llu",
-                                     static_cast<unsigned long long>(position.table),
-                                     static_cast<unsigned long>(position.epoch),
-                                     static_cast<unsigned long long>(position.sequence));
-    return {text, static_cast<std::size_t>(length)};
+    std::string text;
+    text.reserve(table_digits + 1 + 10 + 1 + 20);
+    for (auto shift = 4 * table_digits; shift > 0;) {
+        shift -= 4;
+        text += "0123456789abcdef"[position.table >> shift & 0xfU];
+    }
+    text += '.';
+    append_decimal(text, position.epoch);
+    text += '.';
+    append_decimal(text, position.sequence);
+    return text;
 }
 
 std::optional<Position> parse_position(std::string_view text)

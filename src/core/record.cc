@@ -30,6 +30,13 @@ void append_value(std::string &out, std::string_view value)
     out += '"';
 }
 
+void fold(std::string &name, Key_case key_case)
+{
+    if (key_case == Key_case::lower) {
+        std::transform(name.begin(), name.end(), name.begin(), to_lower);
+    }
+}
+
 } // namespace
 
 std::optional<Kind> parse_kind(std::string_view word)
@@ -101,9 +108,14 @@ std::string format_record(const Record &record)
 
 std::string format_stored_record(const Record &record)
 {
+    return format_stored_record(record, record.position);
+}
+
+std::string format_stored_record(const Record &record, const Position &position)
+{
     auto text = format_record(record);
     text += " pos=";
-    text += format_position(record.position);
+    text += format_position(position);
     return text;
 }
 
@@ -122,18 +134,16 @@ bool is_folded(std::string_view name, Key_case key_case)
 std::string fold_name(std::string_view name, Key_case key_case)
 {
     std::string folded(name);
-    if (key_case == Key_case::lower) {
-        std::transform(folded.begin(), folded.end(), folded.begin(), to_lower);
-    }
+    fold(folded, key_case);
     return folded;
 }
 
 void fold_record(Record &record, Key_case key_case)
 {
-    record.name = fold_name(record.name, key_case);
+    fold(record.name, key_case);
     for (auto &field : record.fields) {
         if (is_backend_reference(field.id)) {
-            field.value = fold_name(field.value, key_case);
+            fold(field.value, key_case);
         }
     }
 }

@@ -19,10 +19,13 @@ struct Row {
 using Backends = std::map<std::string, Row>;
 
 // What each backend has: records of users, domains and the default that name it.
-Result<Backends> read_backends(Table &table)
+Result<Backends> read_backends(const Settings &settings)
 {
+    const Result<std::unique_ptr<Table>> table = open_table(settings, Table::Mode::read);
+    if (!table)
+        return table.error();
     Backends backends; // their records come first
-    const Result<Done> read = table.for_each([&](const Record &record) {
+    const Result<Done> read = (*table)->for_each([&](const Record &record) {
         if (record.kind == Kind::backend) {
             backends[record.name].record = record;
             return true;
@@ -60,10 +63,7 @@ std::string state_of(const Record &backend)
 
 int list_backends(const Configuration &configuration)
 {
-    Result<std::unique_ptr<Table>> table = open_table(configuration.settings, Table::Mode::read);
-    if (!table)
-        return fail(exit_try_again, table.error().message);
-    const Result<Backends> backends = read_backends(**table);
+    const Result<Backends> backends = read_backends(configuration.settings);
     if (!backends)
         return fail(exit_try_again, backends.error().message);
     Rows rows("table", {"backend", "state", "failover", "users", "fields"});
@@ -85,10 +85,7 @@ int change_state(const Configuration &configuration, const Key &key, const std::
     const int code = set_fields(configuration, key, words, Set_rule::must_exist, dry_run);
     if (code != 0)
         return code;
-    Result<std::unique_ptr<Table>> table = open_table(configuration.settings, Table::Mode::read);
-    if (!table)
-        return fail(exit_try_again, table.error().message);
-    const Result<Backends> backends = read_backends(**table);
+    const Result<Backends> backends = read_backends(configuration.settings);
     if (!backends)
         return fail(exit_try_again, backends.error().message);
     const auto it = backends->find(key.name);

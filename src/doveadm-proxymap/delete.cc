@@ -12,19 +12,12 @@ namespace {
 
 int delete_record(const Configuration &configuration, const Key &key, bool dry_run)
 {
-    if (table_is_absent(configuration.settings)) // and is not to be made for this
-        return fail(exit_no_record,
-                    label(key) + ": no such record in " + configuration.settings.table);
     int code = 0;
-    const std::unique_ptr<Writing> writing = Writing::begin(configuration, dry_run, &code);
+    Record record{};
+    const std::unique_ptr<Writing> writing =
+        Writing::begin_on(configuration, key, dry_run, &record, &code);
     if (!writing)
         return code;
-    const Result<std::optional<Record>> found = writing->table().get(key.kind, key.name);
-    if (!found)
-        return fail(exit_try_again, found.error().message);
-    if (!found->has_value())
-        return fail(exit_no_record,
-                    label(key) + ": no such record in " + configuration.settings.table);
     if (key.kind == Kind::backend) {
         const Result<Backend_users> users = users_of_backend(writing->table(), key.name);
         if (!users)

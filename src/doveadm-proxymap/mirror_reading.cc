@@ -1,36 +1,11 @@
 #include "mirror_reading.h"
 
 #include "core/key.h"
-#include "store/host_addresses.h"
+#include "store/try_addresses.h"
 
 #include <utility>
 
 namespace proxymap {
-
-namespace {
-
-Result<std::unique_ptr<Memcached_connection>> connect_to(const Store_address &address,
-                                                         std::uint32_t timeout)
-{
-    std::vector<std::string> hosts = {std::string()}; // a unix socket has none
-    if (address.path.empty()) {
-        Result<std::vector<std::string>> known = Host_addresses(address.host).get(timeout);
-        if (!known)
-            return known.error();
-        hosts = std::move(*known);
-    }
-    Error error;
-    for (const std::string &host : hosts) {
-        auto connection = Memcached_connection::open({host, address.port, address.path}, timeout,
-                                                     Memcached_connection::Use::reader);
-        if (connection)
-            return connection;
-        error = connection.error();
-    }
-    return error;
-}
-
-} // namespace
 
 Mirror_reading::Mirror_reading(std::string name, const std::string &name_space,
                                std::unique_ptr<Memcached_connection> connection)
@@ -43,7 +18,10 @@ Result<std::unique_ptr<Mirror_reading>> Mirror_reading::connect(const Store_addr
                                                                 const std::string &name_space,
                                                                 std::uint32_t timeout)
 {
-    auto connection = connect_to(address, timeout);
+    auto connection = try_addresses(address, timeout, [&](const std::string &host) {
+        return Memcached_connection::open({host, address.port, address.path}, timeout,
+                                          Memcached_connection::Use::reader);
+    });
     if (!connection)
         return Error{address.text() + ": " + connection.error().message};
     return std::unique_ptr<Mirror_reading>(
@@ -58,7 +36,7 @@ Result<std::optional<Marker>> Mirror_reading::marker()
     if (!items->front())
         return std::optional<Marker>();
     const std::optional<Marker> marker = parse_marker(items->front()->value);
-    if (!marker)
+    if (!marker || !marker->position.known())
         return Error{name_ + ": " + marker_key_ + " is not a marker that this version knows"};
     return marker;
 }

@@ -1,14 +1,10 @@
 // Brings the memcached mirrors to the table's position.
-//
-// A change that a mirror can follow is in force there all at once: both versions of each record are
-// written beside each other, then the marker flips, then the old versions go (stored_value.h).
-// Killed anywhere, a mirror reads wholly as before or wholly as after, or is not read at all; the
-// next update finishes what was begun.
 #pragma once
+
+#include "mirror_plan.h"
 
 #include "core/configuration.h"
 #include "store/lmdb_table.h"
-#include "store/mirror_writer.h"
 
 #include <cstdint>
 #include <optional>
@@ -16,16 +12,6 @@
 #include <vector>
 
 namespace proxymap {
-
-// What a mirror needs to get to the table's position.
-enum class Mirror_way : std::uint8_t {
-    none,     // it is there
-    tidy,     // it is there, but holds versions that are out of force: they go
-    change,   // the table's last transaction; proxies read on
-    catch_up, // what changed since its position; proxies do not read it meanwhile
-    fill,     // the whole table, into an empty one
-    refill,   // the whole table, after flush_all: what it holds too many cannot be named
-};
 
 struct Mirror_report {
     std::string mirror; // as in the setting `stores`
@@ -38,10 +24,11 @@ struct Mirror_report {
     std::string done;
 };
 
-// Every mirror of the setting `stores`, in its order; each is tried, also after one has failed. To
-// be called under the Table_lock, with no transaction running: after commit(), or without any
-// change, as `sync` does. A mirror of another table, of a newer position or of a higher epoch is
-// refused. dry_run: says what it would do, and changes nothing anywhere.
+// Every mirror of the setting `stores`, reported in its order. Each is tried, also after one has
+// failed; those that need the same are written side by side. To be called under the Table_lock,
+// with no transaction running: after commit(), or without any change, as `sync` does. A mirror of
+// another table, of a newer position or of a higher epoch is refused. dry_run: says what it would
+// do, and changes nothing anywhere.
 //
 // An error of the Result is the table's own: it cannot be read, or not note what was done. The
 // mirrors' errors are in the reports.
@@ -59,9 +46,5 @@ Result<Done> may_update(const Configuration &configuration, Table &table);
 
 // Refused where the table is a replica, which `follow` alone writes.
 Result<Done> must_not_follow(const Settings &settings, Table &table);
-
-// One mirror, for update_mirrors() and its test. note: what the table remembers of it.
-Mirror_report update_mirror(const std::string &name, Mirror_writer &writer, Table &table,
-                            const std::optional<Mirror_note> &note, bool dry_run);
 
 } // namespace proxymap

@@ -15,27 +15,20 @@ namespace {
 int unset_fields(const Configuration &configuration, const Key &key,
                  const std::vector<std::string> &names, bool dry_run)
 {
-    if (table_is_absent(configuration.settings)) // and is not to be made for this
-        return fail(exit_no_record,
-                    label(key) + ": no such record in " + configuration.settings.table);
     int code = 0;
-    const std::unique_ptr<Writing> writing = Writing::begin(configuration, dry_run, &code);
+    Record record{};
+    const std::unique_ptr<Writing> writing =
+        Writing::begin_on(configuration, key, dry_run, &record, &code);
     if (!writing)
         return code;
-    const Result<std::optional<Record>> found = writing->table().get(key.kind, key.name);
-    if (!found)
-        return fail(exit_try_again, found.error().message);
-    if (!found->has_value())
-        return fail(exit_no_record,
-                    label(key) + ": no such record in " + configuration.settings.table);
-    Record record = **found;
+    const std::string fields = format_fields(record);
     for (const std::string &name : names) {
         const auto field =
             std::find_if(record.fields.begin(), record.fields.end(),
                          [&](const Record_field &one) { return one.name() == name; });
         if (field == record.fields.end())
-            return fail(exit_no_record, label(key) + " has no field " + quote(name) +
-                                            "; it has: " + format_fields(**found));
+            return fail(exit_no_record,
+                        label(key) + " has no field " + quote(name) + "; it has: " + fields);
         record.fields.erase(field);
     }
     if (const Result<Done> checked = check_record(record); !checked)

@@ -74,6 +74,30 @@ Result<Done> Writing::is_the_host()
     return allowed;
 }
 
+std::unique_ptr<Writing> Writing::begin_on(const Configuration &configuration, const Key &key,
+                                           bool dry_run, Record *record_r, int *code_r)
+{
+    const auto absent = [&] {
+        *code_r = fail(exit_no_record,
+                       label(key) + ": no such record in " + configuration.settings.table);
+        return nullptr;
+    };
+    if (table_is_absent(configuration.settings)) // and is not to be made for this
+        return absent();
+    std::unique_ptr<Writing> writing = begin(configuration, dry_run, code_r);
+    if (!writing)
+        return nullptr;
+    const Result<std::optional<Record>> found = writing->table().get(key.kind, key.name);
+    if (!found) {
+        *code_r = fail(exit_try_again, found.error().message);
+        return nullptr;
+    }
+    if (!found->has_value())
+        return absent();
+    *record_r = **found;
+    return writing;
+}
+
 Result<Done> Writing::begin_reading()
 {
     Result<std::unique_ptr<Table>> found = find_table(configuration_.settings);

@@ -31,6 +31,9 @@ class Writing {
     // The same for `promote` alone: nobody is asked whether this host may write. The table exists.
     static std::unique_ptr<Writing> begin_promotion(const Configuration &configuration,
                                                     bool dry_run, int *code_r);
+    // The same for a record that must be there: *record_r is what is.
+    static std::unique_ptr<Writing> begin_on(const Configuration &configuration, const Key &key,
+                                             bool dry_run, Record *record_r, int *code_r);
     ~Writing();
     Writing(const Writing &) = delete;
     Writing &operator=(const Writing &) = delete;

@@ -189,11 +189,9 @@ Result<Done> Lmdb_table::put(const Record &record)
 {
     if (auto writing = must_be_writing(); !writing)
         return writing;
-    Record stored = record;
-    stored.position = next_;
     std::string key = lmdb_key(record.kind, record.name);
     const bool append = key > last_key_;
-    auto done = checked(writing_->put(key, format_stored_record(stored), append));
+    auto done = checked(writing_->put(key, format_stored_record(record, next_), append));
     if (done && append)
         last_key_ = key;
     changed_.add(std::move(key), record.kind, record.name);

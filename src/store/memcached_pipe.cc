@@ -6,17 +6,7 @@
 // command's.
 #include "memcached_pipe.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 namespace proxymap {
@@ -24,7 +14,6 @@ namespace proxymap {
 namespace {
 
 constexpr std::size_t batch_bytes = 64U << 10U;
-constexpr std::size_t max_line_bytes = 1024;
 constexpr std::size_t max_value_bytes = 1U << 20U;
 constexpr std::string_view line_end = "\r\n";
 
@@ -44,51 +33,6 @@ void append_store(std::string &out, std::string_view command, std::string_view k
     out += key;
     out += " 0 0 ";
     append_number(out, length);
-}
-
-int connect_unix(const std::string &path, const timeval &timeout)
-{
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof(address.sun_path)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    std::memcpy(address.sun_path, path.data(), path.size());
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0 ||
-                    connect(fd, reinterpret_cast<sockaddr *>(&address), sizeof(address)) != 0)) {
-        const int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
-int connect_tcp(const Memcached_endpoint &endpoint, const timeval &timeout)
-{
-    addrinfo hints{};
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo *found = nullptr;
-    if (getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found) !=
-        0) {
-        errno = EINVAL;
-        return -1;
-    }
-    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> address(found, freeaddrinfo);
-    const int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int yes = 1; // batches are made here
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0 ||
-                    connect(fd, address->ai_addr, address->ai_addrlen) != 0)) {
-        const int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
 }
 
 // What a server says when it does not do what it was asked for; its own words, if printable.
@@ -111,16 +55,11 @@ std::string refusal(std::string_view reply)
 Result<std::unique_ptr<Memcached_pipe>> Memcached_pipe::open(const Memcached_endpoint &endpoint,
                                                              std::uint32_t timeout)
 {
-    const timeval wait{timeout / 1000, static_cast<suseconds_t>(timeout % 1000) * 1000};
-    const int fd =
-        endpoint.path.empty() ? connect_tcp(endpoint, wait) : connect_unix(endpoint.path, wait);
-    if (fd < 0) {
-        const bool late = errno == EINPROGRESS || errno == EAGAIN;
-        return Error{"connecting: " + (late ? "no answer within " + std::to_string(timeout) + " ms"
-                                            : std::string(std::strerror(errno)))};
+    auto socket = Memcached_socket::open(endpoint, timeout);
+    if (!socket) {
+        return Error{"connecting: " + socket.error().message};
     }
-    auto pipe = std::make_unique<Memcached_pipe>(Private{}, fd, timeout);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    auto pipe = std::make_unique<Memcached_pipe>(Private{}, std::move(*socket));
     // Whether it is a memcached at all; a full listen queue is found here, too.
     const auto version = pipe->ask("version");
     if (!version) {
@@ -130,11 +69,6 @@ Result<std::unique_ptr<Memcached_pipe>> Memcached_pipe::open(const Memcached_end
         return Error{"connecting: it is no memcached"};
     }
     return pipe;
-}
-
-Memcached_pipe::~Memcached_pipe()
-{
-    close(fd_);
 }
 
 std::string_view Memcached_pipe::word(Verb verb)
@@ -203,17 +137,17 @@ Result<Done> Memcached_pipe::send_batch()
         return taken;
     }
     std::swap(next_, sent_);
-    return send_all(sent_.text);
+    return socket_->send_all(sent_.text);
 }
 
 // Of the batch that was sent.
 Result<Done> Memcached_pipe::take_replies()
 {
-    if (broken_) {
+    if (socket_->given_up()) {
         return Error{"the connection was given up"};
     }
     for (std::size_t i = 0; i < sent_.commands.size(); i++) {
-        const auto reply = read_line();
+        const auto reply = socket_->read_line();
         if (!reply) {
             return reply.error();
         }
@@ -250,8 +184,9 @@ Error Memcached_pipe::refused(std::string_view reply, const Batch::Command &comm
     const auto start = command.start + word(command.verb).size() + 1;
     const auto end = sent_.text.find_first_of(" \r", start);
     const auto key = sent_.text.substr(start, end - start);
-    return fail(key + ": " +
-                (reply == "NOT_STORED" ? "somebody else writes to this mirror" : refusal(reply)));
+    return socket_->give_up(
+        key + ": " +
+        (reply == "NOT_STORED" ? "somebody else writes to this mirror" : refusal(reply)));
 }
 
 Result<std::optional<Memcached_item>> Memcached_pipe::get(const std::string &key)
@@ -272,18 +207,18 @@ Result<std::optional<Memcached_item>> Memcached_pipe::get(const std::string &key
                             : std::from_chars_result{end, std::errc::invalid_argument};
     if (number.ec != std::errc() || number.ptr == end || *number.ptr != ' ' ||
         length > max_value_bytes || std::from_chars(number.ptr + 1, end, item.cas).ptr != end) {
-        return fail("its answer is not memcached's protocol");
+        return socket_->give_up("its answer is not memcached's protocol");
     }
-    auto value = read_bytes(length + line_end.size());
+    auto value = socket_->read_bytes(length + line_end.size());
     if (!value) {
         return value.error();
     }
-    const auto last = read_line();
+    const auto last = socket_->read_line();
     if (!last) {
         return last.error();
     }
     if (!value->ends_with(line_end) || *last != "END") {
-        return fail("its answer is not memcached's protocol");
+        return socket_->give_up("its answer is not memcached's protocol");
     }
     value->resize(length);
     item.value = std::move(*value);
@@ -317,12 +252,12 @@ Result<Done> Memcached_pipe::ask_to_store(const std::string &command)
         return Done{};
     }
     if (*reply == "NOT_STORED" || *reply == "EXISTS") {
-        return fail("somebody else writes to this mirror");
+        return socket_->give_up("somebody else writes to this mirror");
     }
     if (*reply == "NOT_FOUND") {
-        return fail("it is gone: the mirror was restarted or flushed, or it evicts");
+        return socket_->give_up("it is gone: the mirror was restarted or flushed, or it evicts");
     }
-    return fail(refusal(*reply));
+    return socket_->give_up(refusal(*reply));
 }
 
 Result<std::uint64_t> Memcached_pipe::item_count()
@@ -330,7 +265,7 @@ Result<std::uint64_t> Memcached_pipe::item_count()
     constexpr std::string_view wanted = "STAT curr_items ";
     std::optional<std::uint64_t> count;
     auto line = ask("stats");
-    for (; line && line->starts_with("STAT "); line = read_line()) {
+    for (; line && line->starts_with("STAT "); line = socket_->read_line()) {
         if (line->starts_with(wanted)) {
             std::uint64_t number = 0;
             std::from_chars(line->data() + wanted.size(), line->data() + line->size(), number);
@@ -341,7 +276,7 @@ Result<std::uint64_t> Memcached_pipe::item_count()
         return line.error();
     }
     if (*line != "END" || !count) {
-        return fail("its answer to `stats` is not memcached's");
+        return socket_->give_up("its answer to `stats` is not memcached's");
     }
     return *count;
 }
@@ -353,7 +288,8 @@ Result<Done> Memcached_pipe::flush_all()
     if (!reply) {
         return reply.error();
     }
-    return *reply == "OK" ? Result<Done>(Done{}) : fail("flush_all: " + refusal(*reply));
+    return *reply == "OK" ? Result<Done>(Done{})
+                          : socket_->give_up("flush_all: " + refusal(*reply));
 }
 
 // The first line of the reply.
@@ -362,82 +298,10 @@ Result<std::string> Memcached_pipe::ask(const std::string &command)
     if (auto flushed = flush(); !flushed) {
         return flushed.error();
     }
-    if (auto sent = send_all(command + "\r\n"); !sent) {
+    if (auto sent = socket_->send_all(command + "\r\n"); !sent) {
         return sent.error();
     }
-    return read_line();
-}
-
-Result<Done> Memcached_pipe::send_all(std::string_view bytes)
-{
-    while (!bytes.empty()) {
-        const auto sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR) {
-            continue;
-        }
-        if (sent < 0) {
-            return fail(errno == EAGAIN
-                            ? "it took nothing within " + std::to_string(timeout_) + " ms"
-                            : "writing: " + std::string(std::strerror(errno)));
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return Done{};
-}
-
-Result<std::string> Memcached_pipe::read_line()
-{
-    for (;;) {
-        const auto end = input_.find(line_end, read_);
-        if (end != std::string::npos) {
-            std::string line = input_.substr(read_, end - read_);
-            read_ = end + line_end.size();
-            return line;
-        }
-        if (input_.size() - read_ > max_line_bytes) {
-            return fail("its answer is not memcached's protocol");
-        }
-        if (auto received = receive(); !received) {
-            return received.error();
-        }
-    }
-}
-
-Result<std::string> Memcached_pipe::read_bytes(std::size_t count)
-{
-    while (input_.size() - read_ < count) {
-        if (auto received = receive(); !received) {
-            return received.error();
-        }
-    }
-    std::string bytes = input_.substr(read_, count);
-    read_ += count;
-    return bytes;
-}
-
-Result<Done> Memcached_pipe::receive()
-{
-    input_.erase(0, std::exchange(read_, 0));
-    char buffer[16384];
-    ssize_t length = 0;
-    do {
-        length = recv(fd_, buffer, sizeof(buffer), 0);
-    } while (length < 0 && errno == EINTR);
-    if (length < 0) {
-        return fail(errno == EAGAIN ? "no answer within " + std::to_string(timeout_) + " ms"
-                                    : "reading: " + std::string(std::strerror(errno)));
-    }
-    if (length == 0) {
-        return fail("it closed the connection");
-    }
-    input_.append(buffer, static_cast<std::size_t>(length));
-    return Done{};
-}
-
-Error Memcached_pipe::fail(const std::string &why)
-{
-    broken_ = true;
-    return Error{why};
+    return socket_->read_line();
 }
 
 } // namespace proxymap

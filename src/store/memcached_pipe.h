@@ -8,12 +8,14 @@
 
 #include "../core/result.h"
 #include "memcached_connection.h"
+#include "memcached_socket.h"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace proxymap {
@@ -26,10 +28,9 @@ class Memcached_pipe {
     static Result<std::unique_ptr<Memcached_pipe>> open(const Memcached_endpoint &endpoint,
                                                         std::uint32_t timeout);
 
-    Memcached_pipe(Private, int fd, std::uint32_t timeout) : fd_(fd), timeout_(timeout) {}
-    ~Memcached_pipe();
-    Memcached_pipe(const Memcached_pipe &) = delete;
-    Memcached_pipe &operator=(const Memcached_pipe &) = delete;
+    Memcached_pipe(Private, std::unique_ptr<Memcached_socket> socket) : socket_(std::move(socket))
+    {
+    }
 
     // Sent sooner or later; an error may be that of an earlier command, and names that one's key.
     // keys: as encode_key() makes them. Removing what is absent is no error.
@@ -72,19 +73,10 @@ class Memcached_pipe {
     Error refused(std::string_view reply, const Batch::Command &command);
     Result<std::string> ask(const std::string &command);
     Result<Done> ask_to_store(const std::string &command);
-    Result<Done> send_all(std::string_view bytes);
-    Result<std::string> read_line();
-    Result<std::string> read_bytes(std::size_t count);
-    Result<Done> receive();
-    Error fail(const std::string &why);
 
-    int fd_;
-    std::uint32_t timeout_;
-    bool broken_ = false;
-    Batch next_;           // being gathered
-    Batch sent_;           // replies are still to come
-    std::string input_;    // what has come
-    std::size_t read_ = 0; // of it
+    std::unique_ptr<Memcached_socket> socket_;
+    Batch next_; // being gathered
+    Batch sent_; // replies are still to come
 };
 
 } // namespace proxymap

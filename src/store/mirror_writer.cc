@@ -8,8 +8,8 @@
 #include "../core/key.h"
 #include "../core/stored_value.h"
 #include "fault_point.h"
-#include "host_addresses.h"
 #include "memcached_pipe.h"
+#include "try_addresses.h"
 
 #include <chrono>
 #include <thread>
@@ -24,27 +24,6 @@ constexpr std::uint32_t timeout_msecs = 5000;
 // flush_all works by whole seconds.
 constexpr std::chrono::milliseconds pause_after_flush{50};
 constexpr int pauses_after_flush = 60;
-
-Result<std::unique_ptr<Memcached_pipe>> connect_to(const Store_address &address)
-{
-    std::vector<std::string> hosts = {std::string()}; // a unix socket has none
-    if (address.path.empty()) {
-        auto known = Host_addresses(address.host).get(timeout_msecs);
-        if (!known) {
-            return known.error();
-        }
-        hosts = std::move(*known);
-    }
-    Error error;
-    for (const auto &host : hosts) {
-        auto pipe = Memcached_pipe::open({host, address.port, address.path}, timeout_msecs);
-        if (pipe) {
-            return pipe;
-        }
-        error = pipe.error();
-    }
-    return error;
-}
 
 class Writer final : public Mirror_writer {
   public:
@@ -82,6 +61,8 @@ class Writer final : public Mirror_writer {
     std::unique_ptr<Memcached_pipe> pipe_;
     std::optional<Memcached_item> marker_; // the item that was seen last
     bool proves_misses_ = false;           // by that marker
+    std::string key_;                      // put()'s, made once for all of them
+    std::string value_;
 };
 
 Result<std::optional<Marker>> Writer::read_marker()
@@ -138,15 +119,16 @@ Result<Done> Writer::store(const std::string &key, const std::string &value)
 
 Result<Done> Writer::put(std::string_view key, std::string_view text)
 {
-    std::string value;
-    if (auto done = append_line(text, value); !done) {
+    value_.clear();
+    if (auto done = append_line(text, value_); !done) {
         return fail(key, done.error().message);
     }
-    const auto its_key = mirror_key(key, stored_name(text));
-    if (!its_key) {
-        return its_key.error();
+    if (prefix_.size() + key.size() > max_key_bytes) {
+        const auto its_key = mirror_key(key, stored_name(text));
+        return its_key ? named(store(*its_key, value_)) : its_key.error();
     }
-    return named(store(*its_key, value));
+    key_.assign(prefix_).append(key);
+    return named(store(key_, value_));
 }
 
 Result<Done> Writer::put_versions(const Table_change &change, const Position &before,
@@ -293,7 +275,9 @@ Result<std::unique_ptr<Mirror_writer>> Mirror_writer::connect(const Store_addres
                                                               const std::string &name_space,
                                                               const Seal_keys &seal_keys)
 {
-    auto pipe = connect_to(address);
+    auto pipe = try_addresses(address, timeout_msecs, [&address](const std::string &host) {
+        return Memcached_pipe::open({host, address.port, address.path}, timeout_msecs);
+    });
     if (!pipe) {
         return Error{address.text() + ": " + pipe.error().message};
     }

@@ -1,5 +1,5 @@
 // Writes to one memcached mirror, for the tool. Blocks; every error names the mirror. What a mirror
-// needs, and in which order, is decided in doveadm-proxymap/mirror_update.h.
+// needs, and in which order, is decided in doveadm-proxymap/mirror_plan.h and mirror_transfer.h.
 #pragma once
 
 #include "../core/seal.h"
@@ -13,19 +13,14 @@
 
 namespace proxymap {
 
-class Mirror_writer {
+// What is written to a mirror.
+class Mirror_sink {
   public:
-    static Result<std::unique_ptr<Mirror_writer>> connect(const Store_address &address,
-                                                          const std::string &name_space,
-                                                          const Seal_keys &seal_keys);
-    virtual ~Mirror_writer() = default;
+    virtual ~Mirror_sink() = default;
 
-    // Nothing: there is none. One that is not understood is an error: who knows what stands beside
-    // it.
-    virtual Result<std::optional<Marker>> read_marker() = 0;
-    // Acknowledges all that was written before. Replaces the very item that read_marker() or
-    // write_marker() has seen last; where there was none, there must be none still. So a server
-    // that was restarted or emptied meanwhile, or a second writer, is an error.
+    // Acknowledges all that was written before. Replaces the very item that was seen last, by
+    // read_marker() or here; where there was none, there must be none still. So a server that was
+    // restarted or emptied meanwhile, or a second writer, is an error.
     virtual Result<Done> write_marker(const Marker &marker) = 0;
 
     // Sent sooner or later, acknowledged by acknowledge() or write_marker(). key: lmdb_key(); text:
@@ -44,10 +39,21 @@ class Mirror_writer {
     virtual Result<Done> put_entry(const Position &position, std::string_view text) = 0;
     virtual Result<Done> acknowledge() = 0;
 
-    // Whether the server holds nothing at all, of whomever.
-    virtual Result<bool> is_empty() = 0;
     // flush_all: everything goes, of whomever, and with it the marker.
     virtual Result<Done> make_empty() = 0;
+};
+
+class Mirror_writer : public Mirror_sink {
+  public:
+    static Result<std::unique_ptr<Mirror_writer>> connect(const Store_address &address,
+                                                          const std::string &name_space,
+                                                          const Seal_keys &seal_keys);
+
+    // Nothing: there is none. One that is not understood is an error: who knows what stands beside
+    // it.
+    virtual Result<std::optional<Marker>> read_marker() = 0;
+    // Whether the server holds nothing at all, of whomever.
+    virtual Result<bool> is_empty() = 0;
 };
 
 } // namespace proxymap

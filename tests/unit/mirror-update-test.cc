@@ -594,3 +594,40 @@ TEST(mirror_update, a_second_tool_in_between_is_an_error)
     CHECK(!(*writer)->write_marker({table->position(), Mirror_state::loading}).ok());
     check_equal();
 }
+
+// ---- several mirrors ----
+
+TEST(mirror_update, mirrors_that_need_the_same_are_filled_though_one_of_them_fails)
+{
+    Fake_memcached second;
+    second.set_full(true);
+    configuration.settings.stores.push_back(
+        {Store_address::Type::memcached, "127.0.0.1", second.port(), ""});
+    write({"user a backend=b1", "user b backend=b1"});
+    const auto reports = update_mirrors(configuration, *table);
+    CHECK_TRUE(reports.ok());
+    LONGS_EQUAL(2, reports->size());
+    STRCMP_EQUAL("2 records sent (the whole table)", (*reports)[0].done.c_str());
+    check_equal();
+    const auto name = configuration.settings.stores[1].text();
+    STRCMP_EQUAL(name.c_str(), (*reports)[1].mirror.c_str());
+    CHECK((*reports)[1].error && (*reports)[1].error->message.starts_with(name + ": "));
+    CHECK_FALSE((*table->mirror_note(name))->finished.known());
+}
+
+TEST(mirror_update, mirrors_that_need_different_things_get_each_its_own)
+{
+    write({"user a backend=b1", "user b backend=b1"});
+    check_update(Mirror_way::fill, 2);
+    Fake_memcached second;
+    configuration.settings.stores.push_back(
+        {Store_address::Type::memcached, "127.0.0.1", second.port(), ""});
+    write({"user a backend=b2"});
+    const auto reports = update_mirrors(configuration, *table);
+    CHECK_TRUE(reports.ok());
+    STRCMP_EQUAL("1 record sent", (*reports)[0].done.c_str());
+    STRCMP_EQUAL("2 records sent (the whole table)", (*reports)[1].done.c_str());
+    check_equal();
+    STRCMP_EQUAL(server.item("pm:user:a").c_str(), second.item("pm:user:a").c_str());
+    STRCMP_EQUAL(server.item("pm:marker").c_str(), second.item("pm:marker").c_str());
+}

@@ -86,3 +86,18 @@ TEST(name_sorter, the_longest_names_are_kept_whole)
     STRCMP_EQUAL(("user " + name + "a 1").c_str(), out[0].c_str());
     STRCMP_EQUAL(("user " + name + "c 1").c_str(), out[3].c_str());
 }
+
+TEST(name_sorter, one_name_out_of_order_is_put_where_it_belongs)
+{
+    const std::string letters = "abcdefgh";
+    for (const char late : letters) {
+        Name_sorter names;
+        std::vector<std::string> wanted;
+        for (const char letter : letters) {
+            wanted.push_back(std::string("user ") + letter + " 1");
+            CHECK(letter == late || names.add(Kind::user, {&letter, 1}, 1).ok());
+        }
+        CHECK(names.add(Kind::user, {&late, 1}, 1).ok());
+        CHECK(walk(names) == wanted);
+    }
+}
