@@ -23,9 +23,11 @@ bool is_named(const std::vector<std::string> &users, const std::string &user)
            });
 }
 
-// What the host is called, for who asks from another one whether it is the right one.
+// What the host is called, for who asks from another one whether it is the right one, and then
+// waits for its report.
 int show_host()
 {
+    start_auth();
     Rows rows("table", {"host"});
     rows.add({own_host_name()});
     return flush_output() ? 0 : exit_output_failed;

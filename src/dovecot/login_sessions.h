@@ -21,6 +21,10 @@ struct Login_session {
 // Each waits at most ten seconds for all login processes. An error: one of them has not answered,
 // or Dovecot does not run.
 Result<std::vector<Login_session>> list_login_sessions();
+// Dovecot starts its auth process with the first login, and may end it when there is none for a
+// while; without it nobody follows the map or reports. So it is started, if it does not run. Does
+// not wait for it.
+void start_auth();
 // All sessions of each of these users. The connections to backends are closed when it returns.
 // users: at least one, as in Login_session.
 Result<Done> end_login_sessions(const std::vector<std::string> &users);

@@ -33,7 +33,7 @@ struct Batch {
 };
 
 // What a process says of itself in a mirror; an empty key: nothing.
-struct Mirror_report {
+struct Own_report {
     std::string key;
     std::string text;
 };

@@ -45,7 +45,7 @@ class Memcached_mirror final : public Store {
     void submit();
     void worker_has_news();
     void requests_expired(std::vector<Request> requests);
-    Mirror_report report() const;
+    Own_report report() const;
     void note_failure(const std::string &why);
     void polls_are_over();
 
@@ -107,7 +107,7 @@ void Memcached_mirror::poll(Poll_callback done)
 }
 
 // What this process has heard, it has let go: so far it has followed.
-Mirror_report Memcached_mirror::report() const
+Own_report Memcached_mirror::report() const
 {
     if (config_.proxy_name.empty() || !news_.position().known())
         return {};

@@ -95,7 +95,7 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys, const Positio
     return batch;
 }
 
-void Memcached_session::say(const Mirror_report &report)
+void Memcached_session::say(const Own_report &report)
 {
     if (report.key.empty() || !connection_ || monotonic_ms() < say_nothing_before_)
         return;

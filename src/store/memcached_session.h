@@ -27,7 +27,7 @@ class Memcached_session {
 
     // Writes the report, if there is one and the mirror could be asked. A mirror that does not
     // take it (it is full, say) is left alone with reports for a minute.
-    void say(const Mirror_report &report);
+    void say(const Own_report &report);
 
   private:
     using Items = Memcached_connection::Items;

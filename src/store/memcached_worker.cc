@@ -74,7 +74,7 @@ struct Memcached_worker::Shared {
     News news;
     Position known;
     bool polling = false; // a poll waits
-    Mirror_report report; // not yet said
+    Own_report report;    // not yet said
     bool probing = false;
     bool stop = false;
     bool ended = false;
@@ -249,7 +249,7 @@ void Memcached_worker::submit(std::vector<Request> requests, std::vector<Batch> 
     shared_->wake_thread.notify_one(); // without the lock, which the thread wants next
 }
 
-void Memcached_worker::poll(const Position &known, Mirror_report report)
+void Memcached_worker::poll(const Position &known, Own_report report)
 {
     {
         const std::scoped_lock lock(shared_->mutex);

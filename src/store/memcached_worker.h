@@ -50,7 +50,7 @@ class Memcached_worker {
     // known: the newest position that the process knows; see Memcached_session.
     void submit(std::vector<Request> requests, std::vector<Batch> used, const Position &known);
     // Asks for the marker, with whatever else is asked for then, and says the report.
-    void poll(const Position &known, Mirror_report report);
+    void poll(const Position &known, Own_report report);
     void start_probing(); // and forget what was submitted
     int news_fd() const;  // readable when there is news
     News take_news();

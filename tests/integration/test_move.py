@@ -1,8 +1,11 @@
 """`doveadm proxymap move`: users to another backend, and never on two at once. Two proxies, with sessions on both."""
 
+import contextlib
 import imaplib
 import itertools
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -10,9 +13,10 @@ import time
 import pytest
 
 from harness import ports, sanitizer
+from harness.authclient import AuthClient
 from harness.backend import password_of
 from harness.process import wait_until
-from harness.reports import Reporter, forget, position, report
+from harness.reports import forget, position, report
 from harness.residents import ResidentBackend, Residents
 
 NAMES = ("p1", "p2")
@@ -34,9 +38,10 @@ class Fleet:
         self.b = ResidentBackend("b", "127.0.0.71", self.residents)
         self.mirror = make_memcached()
         self.ports = [ports.free_port() for _ in NAMES]
-        self.pmap = make_map(stores=self.mirror.setting, cache_ttl="1s", cache_negative_ttl="0", proxies=self.proxies())
-        self.sites = [make_site(pmap=self.pmap, services=("imap",), start=False, extra=doveadm_listener(port))
-                      for port in self.ports]
+        self.pmap = make_map(stores=self.mirror.setting, proxy_name=NAMES[0], proxies=self.proxies())
+        other = make_map(stores=self.mirror.setting, proxy_name=NAMES[1], table=self.pmap.settings["table"])
+        self.sites = [make_site(pmap=pmap, services=("imap",), start=False, extra=doveadm_listener(port))
+                      for pmap, port in zip((self.pmap, other), self.ports)]
         self.pmap.load(self.sites[0].proxy, self.a.record() + self.b.record() + "user first backend=a\n")
         for site in self.sites:
             site.proxy.start()
@@ -90,22 +95,26 @@ def fleet(make_site, make_map, make_memcached):
     assert not made.residents.both, "users on two backends at once"
 
 
-@pytest.fixture
-def reporter(fleet):
-    with Reporter(fleet.mirror, NAMES) as running:
-        yield running
-
-
-@pytest.fixture
-def silent(fleet):
-    """No proxy reports."""
-    for name in NAMES:
-        forget(fleet.mirror, name)
+@contextlib.contextmanager
+def frozen(fleet, *names):
+    """The auth processes of these proxies stand still, and so does what they report."""
+    pids = []
+    for name in names:
+        proxy = fleet.sites[NAMES.index(name)].proxy
+        AuthClient(proxy.socket("auth-client")).close()  # so that there is one
+        pids += proxy.child_pids("auth")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 # ---- without --kick
 
-def test_a_move_is_one_write_that_changes_the_backend_alone(fleet, reporter):
+def test_a_move_is_one_write_that_changes_the_backend_alone(fleet):
     user = fleet.user("backend=a destuser=x port=1143")
     said = fleet.tool("move", user, "--to", "b").stdout
     assert "1 user moved to b" in said and "in force on every proxy: p1 p2" in said
@@ -113,16 +122,18 @@ def test_a_move_is_one_write_that_changes_the_backend_alone(fleet, reporter):
     assert f"{user} is on b already" in fleet.tool("move", user, "--to", "b").stdout
 
 
-def test_it_says_where_it_is_not_in_force(fleet, silent):
+def test_it_says_where_it_is_not_in_force(fleet):
     user = fleet.user()
-    report(fleet.mirror, "p1", position(fleet.mirror))
-    said = fleet.tool("move", "--timeout", "0", user, "--to", "b", code=75)
+    with frozen(fleet, *NAMES):
+        report(fleet.mirror, "p1", position(fleet.mirror))
+        forget(fleet.mirror, "p2")
+        said = fleet.tool("move", "--timeout", "0", user, "--to", "b", code=75)
     assert "p1: not in force there: it has followed up to position" in said.stderr
     assert "p2: not in force there: no mirror has a report of it" in said.stderr
     assert fleet.fields(user) == "backend=b"
 
 
-def test_all_users_of_a_backend_are_moved_and_no_others(fleet, reporter):
+def test_all_users_of_a_backend_are_moved_and_no_others(fleet):
     fleet.tool("backend", "add", "c", f"host={fleet.a.host}", f"port={fleet.a.port}")
     ones = [fleet.user("backend=c"), fleet.user("backend=b backend.pop3=c")]
     other = fleet.user("backend=a")
@@ -134,7 +145,7 @@ def test_all_users_of_a_backend_are_moved_and_no_others(fleet, reporter):
     assert "0 users moved" in fleet.tool("move", "--backend", "c", "--to", "b").stdout
 
 
-def test_a_user_without_a_record_gets_the_fields_that_decided(fleet, reporter):
+def test_a_user_without_a_record_gets_the_fields_that_decided(fleet):
     fleet.tool("set", "domain", "d.example", "backend=a", "destuser=%{username}")
     said = fleet.tool("move", "x@d.example", "--to", "b").stdout
     assert "x@d.example has no record of its own: it gets one, with the fields of domain d.example" in said
@@ -156,7 +167,7 @@ def test_what_cannot_be_moved_is_refused(fleet, args, code, why):
     assert fleet.fields("first") == "backend=a"
 
 
-def test_a_user_whose_record_names_a_host_is_refused_and_all_others_with_it(fleet, reporter):
+def test_a_user_whose_record_names_a_host_is_refused_and_all_others_with_it(fleet):
     user, plain = fleet.user("host=127.0.0.9"), fleet.user()
     for kick in (), ("--kick",):
         said = fleet.tool("move", *kick, plain, user, "--to", "b", code=65)
@@ -164,7 +175,7 @@ def test_a_user_whose_record_names_a_host_is_refused_and_all_others_with_it(flee
         assert fleet.fields(plain) == "backend=a"
 
 
-def test_a_dry_run_changes_nothing(fleet, reporter):
+def test_a_dry_run_changes_nothing(fleet):
     user = fleet.user()
     before = position(fleet.mirror)
     for args in (), ("--kick",), ("--hold-only",):
@@ -174,7 +185,7 @@ def test_a_dry_run_changes_nothing(fleet, reporter):
 
 # ---- with --kick
 
-def test_sessions_end_on_all_proxies_and_the_next_login_is_on_the_new_backend(fleet, reporter):
+def test_sessions_end_on_all_proxies_and_the_next_login_is_on_the_new_backend(fleet):
     user, other = fleet.user(), fleet.user()
     for proxy in 0, 1, 1:
         fleet.login(user, proxy)
@@ -189,7 +200,7 @@ def test_sessions_end_on_all_proxies_and_the_next_login_is_on_the_new_backend(fl
     fleet.on(user, "b")
 
 
-def test_a_user_on_hold_gets_a_temporary_failure(fleet, reporter):
+def test_a_user_on_hold_gets_a_temporary_failure(fleet):
     user = fleet.user()
     fleet.login(user)
     fleet.move("--hold-only", user)
@@ -202,7 +213,7 @@ def test_a_user_on_hold_gets_a_temporary_failure(fleet, reporter):
     assert fleet.fields(user) == "backend=b"
 
 
-def test_a_login_that_was_on_its_way_is_ended_when_it_arrives(fleet, reporter):
+def test_a_login_that_was_on_its_way_is_ended_when_it_arrives(fleet):
     """Its login process lists no session before it is through; so it is looked for until --settle is over."""
     user = fleet.user()
     fleet.login(user, 1)
@@ -225,7 +236,7 @@ def test_a_login_that_was_on_its_way_is_ended_when_it_arrives(fleet, reporter):
     fleet.on(user, "b")
 
 
-def test_a_backend_is_emptied(fleet, reporter):
+def test_a_backend_is_emptied(fleet):
     fleet.tool("backend", "add", "d", f"host={fleet.a.host}", f"port={fleet.a.port}")
     users = [fleet.user("backend=d") for _ in range(5)]
     for number, user in enumerate(users):
@@ -237,7 +248,7 @@ def test_a_backend_is_emptied(fleet, reporter):
         fleet.on(user)
 
 
-def test_names_that_look_like_options_or_are_written_otherwise(fleet, reporter):
+def test_names_that_look_like_options_or_are_written_otherwise(fleet):
     users = [fleet.user(name="-x"), fleet.user(name="--kick"), fleet.user(name="Big")]
     for user in users:
         fleet.login(user)
@@ -249,12 +260,12 @@ def test_names_that_look_like_options_or_are_written_otherwise(fleet, reporter):
 
 # ---- when something is out of reach
 
-def test_where_the_hold_is_not_in_force_nobody_is_kicked_and_the_old_route_is_back(fleet, reporter):
+def test_where_the_hold_is_not_in_force_nobody_is_kicked_and_the_old_route_is_back(fleet):
     user = fleet.user("backend=a destuser=%{user}")
     fleet.login(user)
     fleet.on(user, "a")
-    reporter.frozen.add("p2")
-    said = fleet.move(user, "--to", "b", code=75, timeout="4")
+    with frozen(fleet, "p2"):
+        said = fleet.move(user, "--to", "b", code=75, timeout="4")
     assert "p2: not in force there: it has followed up to position" in said.stderr
     assert "1 user put back where they were" in said.stdout and "in force on every proxy" not in said.stdout
     assert fleet.fields(user) == "backend=a destuser=%{user}"
@@ -262,14 +273,14 @@ def test_where_the_hold_is_not_in_force_nobody_is_kicked_and_the_old_route_is_ba
     fleet.login(user, 1)
 
 
-def test_a_record_that_was_made_for_a_move_goes_with_it(fleet, reporter):
+def test_a_record_that_was_made_for_a_move_goes_with_it(fleet):
     fleet.tool("set", "domain", "e.example", "backend=a")
-    reporter.frozen.add("p1")
-    fleet.move("x@e.example", "--to", "b", code=75, timeout="0")
+    with frozen(fleet, "p1"):
+        fleet.move("x@e.example", "--to", "b", code=75, timeout="0")
     assert fleet.fields("x@e.example") is None
 
 
-def test_a_proxy_that_is_out_of_reach_at_first_is_named_and_nothing_is_begun(fleet, reporter):
+def test_a_proxy_that_is_out_of_reach_at_first_is_named_and_nothing_is_begun(fleet):
     user = fleet.user()
     before = position(fleet.mirror)
     fleet.pmap.write(proxies=fleet.proxies("p2=127.0.0.1:1"))
@@ -281,16 +292,16 @@ def test_a_proxy_that_is_out_of_reach_at_first_is_named_and_nothing_is_begun(fle
     assert position(fleet.mirror) == before
 
 
-def test_an_address_that_is_another_hosts_is_noticed(fleet, silent):
+def test_an_address_that_is_another_hosts_is_noticed(fleet):
     user = fleet.user()
-    for name, host in zip(NAMES, ("elsewhere", "right")):
-        report(fleet.mirror, name, position(fleet.mirror), host=host)
-    said = fleet.move(user, "--to", "b", code=75)
+    with frozen(fleet, "p1"):
+        report(fleet.mirror, "p1", position(fleet.mirror), host="elsewhere")
+        said = fleet.move(user, "--to", "b", code=75)
     assert "p1: it reports from host elsewhere, but its address in the setting proxies is that of host " in said.stderr
     assert fleet.fields(user) == "backend=a"
 
 
-def test_with_another_password_nothing_is_begun(fleet, reporter):
+def test_with_another_password_nothing_is_begun(fleet):
     user = fleet.user()
     proxy = fleet.sites[1].proxy
     proxy.spec.extra = doveadm_listener(fleet.ports[1], "another")
@@ -304,7 +315,7 @@ def test_with_another_password_nothing_is_begun(fleet, reporter):
         proxy.reload()
 
 
-def test_a_proxy_that_goes_down_meanwhile_leaves_the_users_on_hold_and_a_second_run_goes_on(fleet, reporter):
+def test_a_proxy_that_goes_down_meanwhile_leaves_the_users_on_hold_and_a_second_run_goes_on(fleet):
     user = fleet.user()
     fleet.login(user, 1)
     fleet.on(user, "a")
@@ -327,7 +338,7 @@ def test_a_proxy_that_goes_down_meanwhile_leaves_the_users_on_hold_and_a_second_
     assert fleet.fields(user) == "backend=b"
 
 
-def test_a_command_that_is_killed_leaves_the_users_on_hold_and_a_second_run_goes_on(fleet, reporter):
+def test_a_command_that_is_killed_leaves_the_users_on_hold_and_a_second_run_goes_on(fleet):
     user = fleet.user()
     fleet.login(user)
     fleet.on(user, "a")
@@ -344,10 +355,10 @@ def test_a_command_that_is_killed_leaves_the_users_on_hold_and_a_second_run_goes
     fleet.on(user, "b")
 
 
-def test_a_second_run_that_fails_leaves_on_hold_what_it_found_so(fleet, reporter):
+def test_a_second_run_that_fails_leaves_on_hold_what_it_found_so(fleet):
     held, plain = fleet.user("backend=a state=hold"), fleet.user()
-    reporter.frozen.add("p1")
-    fleet.move(held, plain, "--to", "b", code=75, timeout="0")
+    with frozen(fleet, "p1"):
+        fleet.move(held, plain, "--to", "b", code=75, timeout="0")
     assert fleet.fields(held) == "backend=a state=hold" and fleet.fields(plain) == "backend=a"
 
 
@@ -363,7 +374,7 @@ def test_without_the_proxies_nobody_is_kicked(fleet):
 
 # ---- sessions
 
-def test_sessions_shows_who_is_proxied_to_where(fleet, reporter):
+def test_sessions_shows_who_is_proxied_to_where(fleet):
     user = fleet.user()
     fleet.login(user)
     proxy = fleet.sites[0].proxy
@@ -375,14 +386,14 @@ def test_sessions_shows_who_is_proxied_to_where(fleet, reporter):
     fleet.on(user)
 
 
-def test_this_host_itself_needs_no_address(fleet, reporter):
+def test_this_host_itself_needs_no_address(fleet):
     user = fleet.user()
     fleet.login(user)
     own, other = f"p1 p2=127.0.0.1:{fleet.ports[1]}", "p1=127.0.0.1:%d p2" % fleet.ports[0]
     try:
-        fleet.pmap.write(proxies=own, proxy_name="p1")
+        fleet.pmap.write(proxies=own)
         assert "p1: 1 session ended" in fleet.move(user, "--to", "b").stdout
         fleet.pmap.write(proxies=other)
         assert "gives no address for p2, and this host is p1" in fleet.move(user, "--to", "a", code=78).stderr
     finally:
-        fleet.pmap.write(proxies=fleet.proxies(), proxy_name=None)
+        fleet.pmap.write(proxies=fleet.proxies())
