@@ -70,6 +70,7 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys, const Positio
         batch.failure = items.error().message;
         return batch;
     }
+    has_marker_ = items->back().has_value();
     batch.keeps_everything = connection_->keeps_everything();
     batch.marker_before = read_marker(items->front(), &batch.marker_unreadable);
     batch.marker_after = read_marker(items->back(), &batch.marker_unreadable);
@@ -97,7 +98,7 @@ Batch Memcached_session::ask(const std::vector<const Key *> &keys, const Positio
 
 void Memcached_session::say(const Own_report &report)
 {
-    if (report.key.empty() || !connection_ || monotonic_ms() < say_nothing_before_)
+    if (report.key.empty() || !connection_ || !has_marker_ || monotonic_ms() < say_nothing_before_)
         return;
     if (!connection_->set(report.key, report.text)) {
         connection_.reset();

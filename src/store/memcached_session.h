@@ -25,8 +25,9 @@ class Memcached_session {
     // the server had closed since the last batch is made anew, once.
     Batch ask(const std::vector<const Key *> &keys, const Position &known);
 
-    // Writes the report, if there is one and the mirror could be asked. A mirror that does not
-    // take it (it is full, say) is left alone with reports for a minute.
+    // Writes the report, if there is one and the mirror could be asked. Not into one without a
+    // marker: an empty server must stay empty until the table's host fills it. A mirror that does
+    // not take it (it is full, say) is left alone with reports for a minute.
     void say(const Own_report &report);
 
   private:
@@ -44,6 +45,7 @@ class Memcached_session {
     Host_addresses addresses_;
     std::string address_;                              // the one connected to
     std::unique_ptr<Memcached_connection> connection_; // null: none
+    bool has_marker_ = false;                          // when it was asked last
     std::uint64_t say_nothing_before_ = 0;             // monotonic_ms()
 };
 

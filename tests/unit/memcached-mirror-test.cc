@@ -2,6 +2,7 @@
 #include "store/memcached_mirror.h"
 
 #include "core/key.h"
+#include "core/proxy_report.h"
 #include "core/stored_value.h"
 #include "fake_memcached.h"
 #include "poll_loop.h"
@@ -683,4 +684,53 @@ TEST(memcached_mirror, nothing_is_started_before_the_first_lookup)
 {
     loop.turn(1);
     UNSIGNED_LONGS_EQUAL(0, server.connections());
+}
+
+// ---- what it is told ----
+
+TEST(memcached_mirror, a_poll_shows_its_position_and_tells_it_how_far_this_process_has_followed)
+{
+    config.proxy_name = "p1";
+    make();
+    unsigned polls = 0;
+    const auto poll = [&] {
+        store->poll([&polls] { polls++; });
+        const auto wanted = polls + 1;
+        CHECK(loop.run_until([&] { return polls == wanted; }));
+    };
+    poll();
+    CHECK(news.position() == now_position);
+    poll(); // it has followed to there
+    CHECK(loop.run_until([&] { return !server.item("pm:proxy:p1").empty(); }));
+    const auto report = parse_proxy_report(server.item("pm:proxy:p1"), "pm", "p1", {});
+    CHECK(report.ok());
+    CHECK(report->position == now_position);
+}
+
+TEST(memcached_mirror, an_empty_server_is_told_nothing)
+{
+    config.proxy_name = "p1";
+    make();
+    CHECK(news.advance({{}, now_position, {}}));
+    server.clear();
+    unsigned polls = 0;
+    for (unsigned wanted = 1; wanted <= 3; wanted++) { // the last one waits for what the others say
+        store->poll([&polls] { polls++; });
+        CHECK(loop.run_until([&] { return polls == wanted; }));
+    }
+    CHECK(server.item("pm:proxy:p1").empty());
+}
+
+TEST(memcached_mirror, one_that_takes_no_report_answers_all_the_same)
+{
+    config.proxy_name = "p1";
+    make();
+    CHECK(news.advance({{}, now_position, {}}));
+    server.set_full(true);
+    unsigned polls = 0;
+    for (unsigned wanted = 1; wanted <= 3; wanted++) {
+        store->poll([&polls] { polls++; });
+        CHECK(loop.run_until([&] { return polls == wanted; }));
+    }
+    check_found(lookup(joe), "192.0.2.1");
 }
