@@ -2,6 +2,8 @@
 // All that differs between Dovecot's branches stays behind this header.
 #pragma once
 
+#include "../core/configuration.h"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -133,12 +135,8 @@ void answer_plain(const Auth_request &request, std::uintptr_t answer, Verdict ve
 void answer_credentials(const Auth_request &request, std::uintptr_t answer, Verdict verdict,
                         const char *password);
 
-// Makes the passdb of one `passdb { driver = proxymap }` from its args. Errors are fatal in auth.
-// Called before privileges drop, and in auth workers too. Defined by src/passdb-proxymap.
-struct Passdb_or_error {
-    std::unique_ptr<Passdb> passdb;
-    std::string error;
-};
-Passdb_or_error make_passdb(const std::string &args);
+// Makes the passdb of one block from its settings. Called before privileges drop, and in auth
+// workers too. Defined by src/passdb-proxymap.
+std::unique_ptr<Passdb> make_passdb(Configuration configuration);
 
 } // namespace proxymap

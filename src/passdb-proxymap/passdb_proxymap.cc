@@ -427,15 +427,9 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login,
     return decision;
 }
 
-Passdb_or_error make_passdb(const std::string &args)
+std::unique_ptr<Passdb> make_passdb(Configuration configuration)
 {
-    if (args.empty())
-        return {nullptr, "args must name the settings file: `args = /etc/dovecot/"
-                         "proxymap.conf.ext`"};
-    Result<Configuration> configuration = read_configuration(args);
-    if (!configuration)
-        return {nullptr, configuration.error().message};
-    return {std::make_unique<Passdb_proxymap>(std::move(*configuration)), {}};
+    return std::make_unique<Passdb_proxymap>(std::move(configuration));
 }
 
 } // namespace proxymap
