@@ -45,8 +45,9 @@ struct Client_state {
     char *password = nullptr;                     // Dovecot's, while Dovecot may not know it
     unsigned lines = 0;                           // from the backend before TLS
     bool passed = false;                          // the handshake is over and the policy satisfied
-    bool was_full = false; // a handshake without resumption has been tried in its place
-    std::string refusal;   // why it ends without another try
+    bool redirected = false; // the backend has named another one for this login
+    bool was_full = false;   // a handshake without resumption has been tried in its place
+    std::string refusal;     // why it ends without another try
 };
 
 struct Adapter {
@@ -219,6 +220,13 @@ Backend_handshake *find_handshake(SSL *ssl)
             continue;
         if (SSL_set_ex_data(ssl, state_index(), state) != 1)
             return nullptr;
+        if (state->redirected) {
+            // MUST: where auth was asked once more, it may have answered with another policy.
+            if (Auth_reply(state->client->auth_passdb_args).tls_policy() !=
+                state->handshake->policy->policy().name)
+                return nullptr;
+            state->handshake->host = login_proxy_get_host(proxy);
+        }
         std::erase(adapter->connecting, state);
         state->ssl = ssl;
         state->handshake->address = address_of(proxy);
@@ -266,6 +274,7 @@ Result<Done> apply_policy(Client_state *state, const Auth_reply &reply)
 void end_attempt(Client_state *state)
 {
     state->context.restore(state->client);
+    state->redirected = false;
     forget_handshake(state);
     state->refusal.clear();
 }
@@ -330,7 +339,7 @@ void attempt(Client_state *state) noexcept
         state->without_reconnects = false;
         // The connection is on its way at best.
         if (state->handshake != nullptr && client->login_proxy != nullptr)
-            state->context.use_for(client->login_proxy);
+            state->context.use_for(client);
         if (state->handshake != nullptr)
             hide_password(state);
         wipe(&*fields);
@@ -475,6 +484,26 @@ bool may_precede_tls(std::string_view line)
            line.starts_with("I ") || line.starts_with("i ") || line.starts_with("S ");
 }
 
+// A backend's answer to the login may be the name of another backend (2.4, RFC 2221's REFERRAL).
+// The connection to that one is judged by the same policy, in a handshake of its own.
+int parse_line(Client_state *state, const char *line)
+{
+    ::client *client = state->client;
+    auto *super = state->super.proxy_parse_line;
+    const std::string before = address_of(client->login_proxy);
+    client_ref(client);
+    int ret = super(client, line);
+    if (client->login_proxy != nullptr && state->login != nullptr && state->handshake != nullptr &&
+        (awaits_redirect(client) || address_of(client->login_proxy) != before)) {
+        state->redirected = true;
+        expect_handshake(state, state->login->tls(), state->handshake->host);
+        hide_password(state);
+        ret = ret == 0 ? 1 : ret; // the rest of the old one's lines is not read
+    }
+    client_unref(&client);
+    return ret;
+}
+
 int fail_line(::client *client, const char *why)
 {
     login_proxy_failed(client->login_proxy, login_proxy_get_event(client->login_proxy),
@@ -499,7 +528,7 @@ int on_proxy_line(::client *client, const char *line) noexcept
     if (begun || !begins_with_starttls(client->login_proxy)) {
         if (!state->passed)
             return fail_line(client, "the TLS policy has not passed this connection");
-        return super(client, line);
+        return parse_line(state, line);
     }
     if (!may_precede_tls(line))
         return fail_line(client, "the backend answers before TLS what it was not asked");

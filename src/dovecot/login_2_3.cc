@@ -52,7 +52,7 @@ Result<ssl_iostream_context *> Own_context::prepare(::client *client, const Tls_
 }
 
 // Dovecot takes the client's settings.
-void Own_context::use_for(login_proxy *) {}
+void Own_context::use_for(::client *) {}
 
 // The client may STARTTLS again after a failed login, which reads ssl_set too.
 void Own_context::restore(::client *client)
@@ -80,6 +80,11 @@ bool uses_tls(const login_proxy *proxy)
 bool begins_with_starttls(const login_proxy *proxy)
 {
     return (login_proxy_get_ssl_flags(proxy) & PROXY_SSL_FLAG_STARTTLS) != 0;
+}
+
+bool awaits_redirect(const ::client *)
+{
+    return false;
 }
 
 bool has_forward_field(const ::client *client, const char *name)

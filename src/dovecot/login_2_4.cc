@@ -99,10 +99,15 @@ Result<ssl_iostream_context *> Own_context::prepare(::client *client, const Tls_
 }
 
 // Reconnects and redirects use the event too.
-void Own_context::use_for(login_proxy *proxy)
+void Own_context::use_for(::client *client)
 {
+    login_proxy *proxy = client->login_proxy;
     event_set_ptr(login_proxy_get_event(proxy), SETTINGS_EVENT_INSTANCE,
                   const_cast<void *>(settings_));
+    // IMAP's proxy would ask for it before TLS, and believe what comes in clear through its side
+    // channel.
+    if (begins_with_starttls(proxy))
+        client->proxy_no_multiplex = true;
 }
 
 // The event goes with its connection.
@@ -129,6 +134,11 @@ bool uses_tls(const login_proxy *proxy)
 bool begins_with_starttls(const login_proxy *proxy)
 {
     return (login_proxy_get_ssl_flags(proxy) & AUTH_PROXY_SSL_FLAG_STARTTLS) != 0;
+}
+
+bool awaits_redirect(const ::client *client)
+{
+    return client->reauth_request != nullptr;
 }
 
 bool has_forward_field(const ::client *client, const char *name)

@@ -31,8 +31,8 @@ class Own_context {
     // Takes it from Dovecot's cache, where it stays until the process ends. To be called before
     // Dovecot is told to connect.
     Result<ssl_iostream_context *> prepare(::client *client, const Tls_policy &policy);
-    // To be called as soon as there is a connection to come, before it can begin TLS.
-    void use_for(login_proxy *proxy);
+    // To be called as soon as the client has a connection to come, before that can begin TLS.
+    void use_for(::client *client);
     // The next connection is Dovecot's own business again.
     void restore(::client *client);
 
@@ -45,6 +45,8 @@ istream *backend_input(login_proxy *proxy);
 ostream *backend_output(login_proxy *proxy);
 bool uses_tls(const login_proxy *proxy);
 bool begins_with_starttls(const login_proxy *proxy);
+// Whether auth is being asked where a redirected login goes.
+bool awaits_redirect(const ::client *client);
 // Whether the login process sends a field of that name on to auth.
 bool has_forward_field(const ::client *client, const char *name);
 

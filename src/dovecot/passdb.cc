@@ -264,6 +264,9 @@ void proxymap_init(passdb_module *module) noexcept
             "proxymap: this Dovecot lays out its passdb modules otherwise than the headers that "
             "proxymap was built with (" DOVECOT_ABI_VERSION "): rebuild it against the "
             "installed dovecot-dev");
+    if (module->blocking)
+        i_fatal("passdb proxymap: its block must not have use_worker = yes: an auth worker has no "
+                "cache and no time to look after the map");
     guard("init", [&] {
         Instance *instance = find_instance(module);
         if (instance == nullptr)

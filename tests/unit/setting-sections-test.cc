@@ -2,6 +2,7 @@
 #include "core/setting_sections.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include <CppUTest/TestHarness.h>
@@ -30,6 +31,14 @@ Conf_section section(const std::string &type, const std::string &name,
     return made;
 }
 
+std::string source_file(const std::string &name)
+{
+    const char *srcdir = std::getenv("srcdir");
+    auto text = read_file((srcdir == nullptr ? "" : std::string(srcdir) + "/") + name);
+    CHECK_TEXT(text.ok(), text.ok() ? "" : text.error().message.c_str());
+    return std::move(*text);
+}
+
 } // namespace
 
 TEST_GROUP(setting_sections){};
@@ -52,6 +61,27 @@ TEST(setting_sections, a_value_alone_is_checked_as_in_the_file)
     CHECK(!section_of("tls_policy").check("pin_sha256", "x").ok());
     CHECK(!section_of("source_pool").check("choose", "any").ok());
     CHECK(!section_of("credential").check("password_file", "x").ok());
+}
+
+TEST(setting_sections, the_sample_for_dovecot_2_4_has_each_with_its_default)
+{
+    const auto sample = source_file("conf.d/2.4/90-proxymap.conf");
+    auto has = [&](const std::string &line) { return sample.find(line) != std::string::npos; };
+    for (const Setting_section &known : setting_sections()) {
+        for (const Setting_info &setting : known.settings) {
+            const std::string name(setting.name);
+            if (known.type.empty()) {
+                const std::string value(setting.default_value);
+                const std::string line =
+                    "\n#proxymap_" + name + " =" + (value.empty() ? "" : " " + value) + "\n";
+                CHECK_TEXT(has(line), ("the sample lacks" + line).c_str());
+            } else {
+                CHECK_TEXT(has("\n#  " + name + " = ") || has("\n#  #" + name + " = "),
+                           ("the sample lacks " + name).c_str());
+            }
+        }
+        CHECK(known.type.empty() || has("\n#proxymap_" + std::string(known.type) + " "));
+    }
 }
 
 TEST(setting_sections, settings_that_were_read_elsewhere_are_checked_as_a_whole)

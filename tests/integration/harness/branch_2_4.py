@@ -75,6 +75,33 @@ def _fields(pairs):
     return f"  fields {{\n{lines}  }}\n" if lines else ""
 
 
+def _settings_of(path):
+    """A settings file of one of 2.3's passdbs."""
+    with open(path, encoding="utf-8") as file:
+        return dict(re.findall(r"(?m)^(\w+) = (.*)$", file.read().replace("%u", "%{user}")))
+
+
+def _sql(old):
+    return f"""\
+  sql_driver = {old["driver"]}
+  sqlite_path = {old["connect"]}
+  passdb_sql_query = {old["password_query"]}
+""", []
+
+
+def _ldap(old):
+    fields = [attribute.split("=") for attribute in old["pass_attrs"].split(",")]
+    return f"""\
+  ldap_uris = {old["uris"]}
+  ldap_base = {old["base"]}
+  ldap_auth_dn = {old["dn"]}
+  ldap_auth_dn_password = {old["dnpass"]}
+  passdb_ldap_filter = {old["pass_filter"]}
+  passdb_ldap_bind = {old["auth_bind"]}
+  passdb_default_password_scheme = {old["default_pass_scheme"]}
+""", [(field, f"%{{ldap:{attribute}}}") for attribute, field in fields]
+
+
 def _passdb(passdb, number):
     """Blocks of one driver are told apart by their number."""
     # What login processes of 2.4 call real_remote_ip is their own address.
@@ -91,7 +118,8 @@ def _passdb(passdb, number):
             else:
                 fields.append((name, value))
     else:
-        raise NotImplementedError(f"passdb {passdb.driver} for Dovecot 2.4")
+        own, own_fields = (_sql if passdb.driver == "sql" else _ldap)(_settings_of(passdb.args))
+        text, fields = text + own, fields + own_fields
     for name, value in passdb.rules:
         if name in ("default_fields", "override_fields"):
             fields += _words(value)
@@ -102,6 +130,12 @@ def _passdb(passdb, number):
 
 def _passdbs(blocks):
     return "".join(_passdb(block, number) for number, block in enumerate(blocks, 1))
+
+
+def _settings_files(spec):
+    """Those of its passdb blocks."""
+    blocks = [*spec.passdbs, *sum(spec.service_passdbs.values(), [])]
+    return [block.args for block in blocks if block.driver == "proxymap"]
 
 
 def render(spec):
@@ -153,7 +187,7 @@ service anvil {{
 """]
     if "lmtp" in spec.ports:
         parts.append("lmtp_proxy = yes\n")
-    if any(passdb.driver == "proxymap" for passdb in [*spec.passdbs, *sum(spec.service_passdbs.values(), [])]):
+    if _settings_files(spec):
         parts.append(sanitizer.settings_2_4())
     if spec.certificate:
         parts.append(f"ssl = yes\nssl_server_cert_file = {spec.certificate}\nssl_server_key_file = {spec.key}\n")
@@ -163,7 +197,10 @@ service anvil {{
     else:
         parts.append("ssl = no\n")
     if spec.login_settings:
-        parts.append("login_plugins = login_proxy_ext\n" + native(spec.login_settings)[1])
+        parts.append("login_plugins = login_proxy_ext\n")
+    # Sections stand outside of passdb blocks, for login processes read them too.
+    for path in dict.fromkeys(filter(None, (spec.login_settings, *_settings_files(spec)))):
+        parts.append(native(path)[1])
     if spec.relay:
         parts.append(f"submission_relay_host = {spec.relay[0]}\nsubmission_relay_port = {spec.relay[1]}\n")
     for service in spec.ports:
@@ -193,6 +230,7 @@ _EXTRA = (
     (r"(?m)^import_environment = \$import_environment (\w+)=(.*)$", r"import_environment {\n  \1 = \2\n}"),
     (r"(?m)^(\s*)ssl_cert = <(.*)$", r"\1ssl_server_cert_file = \2"),
     (r"(?m)^(\s*)ssl_key = <(.*)$", r"\1ssl_server_key_file = \2"),
+    (r"(?m)^verbose_ssl = yes$", "log_debug = category=ssl"),
     (r"(?m)^ssl_verify_client_cert = ", "ssl_server_request_client_cert = "),
 )
 
