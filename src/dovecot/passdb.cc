@@ -143,10 +143,21 @@ bool failures_let_in(const auth_passdb *block)
     return lets_in(block->result_failure) || lets_in(block->result_internalfail);
 }
 
+// Empty: none is enabled.
+std::string find_believing_mechanism(const auth *protocol)
+{
+    for (const mech_module_list *mech = protocol->reg->modules; mech != nullptr;
+         mech = mech->next) {
+        if (lets_in_by_itself(mech->module.mech_name))
+            return mech->module.mech_name;
+    }
+    return {};
+}
+
 // Remembers the rules of every block in the list that is ours.
 // masters: the blocks that a master login goes through first, null for none.
-void add_blocks(Instance &instance, const auth_passdb *list, const auth_passdb *masters,
-                bool is_master)
+void add_blocks(Instance &instance, const auth *protocol, const auth_passdb *list,
+                const auth_passdb *masters, bool is_master)
 {
     bool earlier_end_login = false;
     bool earlier_said_ok = false;
@@ -163,6 +174,7 @@ void add_blocks(Instance &instance, const auth_passdb *list, const auth_passdb *
             rules.outages_end_login = block->result_internalfail == AUTH_DB_RULE_RETURN_FAIL;
             rules.failures_let_in = failures_let_in(block);
             rules.success_goes_on = goes_on(block->result_success);
+            rules.believing_mechanism = find_believing_mechanism(protocol);
             rules.skips_some_logins = skips_some_logins(block);
             rules.foreign_field = find_foreign_field(block);
             rules.earlier_said_ok = earlier_said_ok;
@@ -278,8 +290,8 @@ void proxymap_init(passdb_module *module) noexcept
         unsigned int count;
         list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));
         for (unsigned int i = 0; i < count; i++) {
-            add_blocks(*instance, list[i]->masterdbs, nullptr, true);
-            add_blocks(*instance, list[i]->passdbs, list[i]->masterdbs, false);
+            add_blocks(*instance, list[i], list[i]->masterdbs, nullptr, true);
+            add_blocks(*instance, list[i], list[i]->passdbs, list[i]->masterdbs, false);
         }
         for (const auto &[block, rules] : instance->blocks) {
             Block_complaint complaint = instance->passdb->check_block(rules);
@@ -313,6 +325,14 @@ Mechanism_class Auth_request::mechanism() const
     if (name == "XOAUTH2" || name == "OAUTHBEARER")
         return Mechanism_class::bearer;
     return Mechanism_class::other;
+}
+
+std::string_view Auth_request::verified_token() const
+{
+    const char *token = nullptr;
+    if (mechanism() == Mechanism_class::bearer && request_->mech_password == nullptr)
+        token = auth_fields_find(request_->fields.extra_fields, "token");
+    return token == nullptr ? std::string_view() : token;
 }
 
 bool Auth_request::has_client_password() const

@@ -65,6 +65,9 @@ extern passdb_module_interface interface;
 bool settings_fit(const auth_request *request);
 const char *service_of(const auth_request *request);
 
+// Whether logins by this mechanism succeed once it has verified them itself, whatever a passdb says
+// then: all but result_...= return-fail.
+bool lets_in_by_itself(std::string_view mechanism);
 bool skips_some_logins(const auth_passdb *block);
 // A field of the block's own that would change where a route leads or who gets in, for it is laid
 // under or over the route; empty: none.
