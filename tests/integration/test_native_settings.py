@@ -104,3 +104,19 @@ def test_blocks_with_the_same_settings_share_one_map(make_site, make_map):
     with open(f"/proc/{site.proxy.auth_pid()}/maps", encoding="utf-8") as maps:
         tables = {line.split()[0] for line in maps if line.rstrip().endswith("data.mdb")}
     assert len(tables) <= 1, tables
+
+
+def test_the_settings_of_2_3_are_printed_in_the_words_of_2_4(make_conf, make_map):
+    pmap = make_map(stores="memcached:[::1]:11211 lmdb", cache_ttl="2h", default_tls_policy="strict",
+                    table='"/var/lib/a # b/100%{user}"')
+    pmap.sections = "tls_policy strict {\n  ca_file = /etc/ssl/ca.pem\n  min_protocol = TLSv1.3\n}\n"
+    pmap.write()
+    conf = make_conf("")
+    done = subprocess.run(["doveadm", "-c", conf, "proxymap", "convert", pmap.conf], capture_output=True, text=True, check=True)
+    shown = doveconf(make_conf(done.stdout))
+    assert shown.stderr == ""
+    for line in ("proxymap_cache_ttl = 2h", "proxymap_stores = memcached:[::1]:11211 lmdb", "min_protocol = TLSv1.3"):
+        assert f"  {line}\n" in shown.stdout
+    assert "a # b/100%{user}" in shown.stdout
+    checked = subprocess.run(["doveadm", "-c", conf, "proxymap", "check"], capture_output=True, text=True, check=False)
+    assert "/etc/ssl/ca.pem" in checked.stderr  # which is not there: so far it was right

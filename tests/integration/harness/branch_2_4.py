@@ -232,6 +232,7 @@ _EXTRA = (
     (r"(?m)^(\s*)ssl_key = <(.*)$", r"\1ssl_server_key_file = \2"),
     (r"(?m)^(\s+)address = (.*)$", r"\1listen = \2"),
     (r"(?m)^  group_by = (.*)$", lambda match: "".join(f"  group_by {name} {{\n  }}\n" for name in match[1].split())[:-1]),
+    (r"(?m)^(\s*)vsz_limit = 0$", r"\1vsz_limit = unlimited"),
     (r"(?m)^verbose_ssl = yes$", "log_debug = category=ssl"),
     (r"(?m)^ssl_verify_client_cert = ", "ssl_server_request_client_cert = "),
 )
