@@ -12,7 +12,7 @@ packages_build="build-essential autoconf automake libtool autoconf-archive pkg-c
 packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
 packages_test="libcpputest-dev clang-format python3-pytest python3-pytest-xdist
   dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
-  dovecot-ldap slapd sqlite3"
+  dovecot-ldap slapd sqlite3 iproute2"
 packages_fuzz="clang libclang-rt-dev"
 
 # Installs those of the named packages that are missing. Their services are not started: the
@@ -50,11 +50,13 @@ build() {
     local folder=$1 targets=$2 log=$1/build.log
     shift 2
     mkdir -p "$folder"
-    if [ ! -x configure ]; then
-        autoreconf --install >"$log" 2>&1 || { cat "$log" >&2; die "autoreconf failed"; }
+    # Here and not in the Makefiles: two releases of Debian may share the tree, each with other autotools.
+    if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am src tests completions conf.d man docs systemd \
+        \( -name 'Makefile.*' -o -name configure.ac \) -newer configure -print -quit)" ]; then
+        autoreconf --install --force >"$log" 2>&1 || { cat "$log" >&2; die "autoreconf failed"; }
     fi
     if [ ! -f "$folder/Makefile" ]; then
-        (cd "$folder" && ../configure --quiet --enable-werror CXXFLAGS="-O2 -g1" "$@") >"$log" 2>&1 ||
+        (cd "$folder" && ../configure --quiet --enable-werror --disable-maintainer-mode CXXFLAGS="-O2 -g1" "$@") >"$log" 2>&1 ||
             { tail -n 20 "$log" >&2; die "configure failed in $folder"; }
     fi
     # shellcheck disable=SC2086 # several targets
@@ -65,12 +67,16 @@ build() {
 modules="libauthdb_proxymap.la lib10_doveadm_proxymap_plugin.la
   lib10_login_proxy_ext_plugin.la libproxymap_noport.la"
 
+# What installs them; the settings module exists for Dovecot 2.4 alone, and is built when installed.
+module_targets="install-authmoduleLTLIBRARIES install-doveadmmoduleLTLIBRARIES
+  install-loginmoduleLTLIBRARIES install-settingsmoduleLTLIBRARIES"
+
 # Puts the built modules into FOLDER/stage and prints the folder that holds auth/, doveadm/ and login/.
 stage_modules() {
     local folder=$1
     rm -rf "$folder/stage"
-    make -C "$folder" install-authmoduleLTLIBRARIES install-doveadmmoduleLTLIBRARIES \
-        install-loginmoduleLTLIBRARIES DESTDIR="$PWD/$folder/stage" >"$folder/install.log" 2>&1 ||
+    # shellcheck disable=SC2086 # several targets
+    make -C "$folder" $module_targets DESTDIR="$PWD/$folder/stage" >"$folder/install.log" 2>&1 ||
         { tail -n 20 "$folder/install.log" >&2; die "make install failed"; }
     printf '%s%s\n' "$PWD/$folder/stage" "$(sed -n 's/^dovecot_moduledir = //p' "$folder/Makefile")"
 }

@@ -101,6 +101,7 @@ class Parser {
     Result<Conf_section> parse(std::string_view text)
     {
         Conf_section file;
+        file.line = 1;
         while (!text.empty()) {
             line_++;
             std::size_t end = text.find('\n');
@@ -263,7 +264,7 @@ bool is_conf_name(std::string_view name)
 
 Error conf_error(const std::string &path, unsigned line, const std::string &what)
 {
-    return Error{path + ":" + std::to_string(line) + ": " + what};
+    return Error{path + (line == 0 ? "" : ":" + std::to_string(line)) + ": " + what};
 }
 
 Result<Conf_section> parse_conf(std::string_view text, const std::string &path)

@@ -16,7 +16,7 @@ namespace proxymap {
 struct Conf_entry {
     std::string name;
     std::string value; // blanks trimmed, one pair of surrounding quotes removed
-    unsigned line = 0; // from 1
+    unsigned line = 0; // from 1; 0: it was not read from a file of ours
 };
 
 struct Conf_section {
@@ -33,7 +33,7 @@ struct Conf_section {
 // sections of one type and name, are errors. No error quotes a value: it may be a password.
 Result<Conf_section> parse_conf(std::string_view text, const std::string &path);
 
-// "path:line: what"
+// "path:line: what"; "path: what" for line 0
 Error conf_error(const std::string &path, unsigned line, const std::string &what);
 
 // What a section, and whatever else an admin names in these files, may be called.

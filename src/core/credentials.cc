@@ -5,8 +5,11 @@
 #include "credentials.h"
 
 #include "conf_file.h"
+#include "conf_value.h"
+#include "settings.h"
 #include "text.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -36,6 +39,23 @@ Result<Done> check_secret_value(const Conf_entry &entry)
     return Done{};
 }
 
+// The first line of the file.
+Result<std::string> read_password(const std::string &name)
+{
+    Result<std::string> path = parse_file_name(name);
+    if (!path)
+        return path.error();
+    Result<std::string> text = read_file(*path, max_file_bytes, File_access::secret);
+    if (!text)
+        return text.error();
+    text->resize(std::min(text->find('\n'), text->size()));
+    if (text->ends_with('\r'))
+        text->pop_back();
+    if (std::any_of(text->begin(), text->end(), is_control))
+        return Error{*path + ": a control character, which no password may hold"};
+    return text;
+}
+
 Result<Done> set_credential(const Conf_entry &entry, Credential *credential)
 {
     if (entry.name == "backends") {
@@ -46,13 +66,34 @@ Result<Done> set_credential(const Conf_entry &entry, Credential *credential)
             return Error{"backends names none; leave the setting out to allow all"};
         return Done{};
     }
+    if (entry.name == "password_file") {
+        Result<std::string> password = read_password(entry.value);
+        if (!password)
+            return Error{"password_file: " + password.error().message};
+        return set_credential({"password", std::move(*password), entry.line}, credential);
+    }
     if (entry.name != "master" && entry.name != "password")
         return Error{"unknown setting " + quote(entry.name) +
-                     ": allowed are master, password and backends"};
+                     ": allowed are master, password, password_file and backends"};
+    if (entry.name == "password" && !credential->password.empty())
+        return Error{"password and password_file: remove one of the two"};
     if (Result<Done> done = check_secret_value(entry); !done)
         return done.error();
     (entry.name == "master" ? credential->master : credential->password) = entry.value;
     return Done{};
+}
+
+Result<Credential> read_credential(const Conf_section &section, const std::string &path)
+{
+    Credential credential;
+    credential.name = section.name;
+    for (const Conf_entry &entry : section.entries) {
+        if (Result<Done> done = set_credential(entry, &credential); !done)
+            return conf_error(path, entry.line, title(section) + ": " + done.error().message);
+    }
+    if (credential.password.empty())
+        return conf_error(path, section.line, title(section) + " has no password");
+    return credential;
 }
 
 std::optional<unsigned> base64_digit(char c)
@@ -125,6 +166,34 @@ Result<std::string> parse_seal_key(const Conf_section &section, const std::strin
 
 } // namespace
 
+std::vector<Setting_info> credential_settings()
+{
+    return {{"master", "string", "", "auth", "master user that the proxy logs in as"},
+            {"password_file", "string", "", "auth",
+             "file with the password in its first line, root's and 0600"},
+            {"backends", "list", "", "auth", "backend records that it is for; default: all"}};
+}
+
+Result<Done> check_credential_setting(std::string_view name, std::string_view value)
+{
+    if (name == "password_file") {
+        Result<std::string> path = parse_file_name(value);
+        return path ? Result<Done>(Done{}) : path.error();
+    }
+    Credential scratch;
+    return set_credential({std::string(name), std::string(value)}, &scratch);
+}
+
+Result<Credential> parse_credential(const Conf_section &section, const std::string &path)
+{
+    if (const Conf_entry *password = section.find("password"))
+        return conf_error(path, password->line,
+                          title(section) +
+                              ": a password does not belong here, where login processes read it "
+                              "too: write it to a file of its own, and name that by password_file");
+    return read_credential(section, path);
+}
+
 Result<Credentials> parse_credentials(std::string_view text, const std::string &path)
 {
     Result<Conf_section> file = parse_conf(text, path);
@@ -141,15 +210,10 @@ Result<Credentials> parse_credentials(std::string_view text, const std::string &
             return conf_error(path, section.line,
                               "unknown section " + quote(section.type) +
                                   ": allowed is credential NAME { }");
-        Credential credential;
-        credential.name = section.name;
-        for (const Conf_entry &entry : section.entries) {
-            if (Result<Done> done = set_credential(entry, &credential); !done)
-                return conf_error(path, entry.line, title(section) + ": " + done.error().message);
-        }
-        if (credential.password.empty())
-            return conf_error(path, section.line, title(section) + " has no password");
-        credentials.emplace(section.name, std::move(credential));
+        Result<Credential> credential = read_credential(section, path);
+        if (!credential)
+            return credential.error();
+        credentials.emplace(section.name, std::move(*credential));
     }
     return credentials;
 }

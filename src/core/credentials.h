@@ -4,6 +4,7 @@
 // credentials no login process sees more than the one that its login needs.
 #pragma once
 
+#include "conf_file.h"
 #include "result.h"
 #include "seal.h"
 
@@ -11,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace proxymap {
 
@@ -21,10 +23,22 @@ struct Credential {
     std::set<std::string, std::less<>> backends; // backend record names; empty: all
 };
 
+struct Setting_info; // settings.h
+
 using Credentials = std::map<std::string, Credential, std::less<>>;
 
-// Sections `credential NAME { }` with the settings master, password and backends, each on a line of
-// its own. No error quotes a value.
+// The settings of a section, in the order of the manual.
+std::vector<Setting_info> credential_settings();
+// Whether the value alone is right; opens no file. The error does not say where it stands.
+Result<Done> check_credential_setting(std::string_view name, std::string_view value);
+
+// A section `credential NAME { }` that stands in the settings themselves. They are no place for a
+// secret, since login processes read them too: it says by password_file where the password is. That
+// file is read here, and refused as read_credentials() refuses one.
+Result<Credential> parse_credential(const Conf_section &section, const std::string &path);
+
+// Sections `credential NAME { }` with the settings master, password (or password_file) and
+// backends, each on a line of its own. No error quotes a value.
 Result<Credentials> parse_credentials(std::string_view text, const std::string &path);
 
 // Refuses a file that group or others may read or write, or that is not the owner's (root's, or

@@ -52,6 +52,19 @@ Result<Done> read_section(const Conf_section &section, const std::string &path,
     return Done{};
 }
 
+// One value alone; the error does not say where it stands.
+template <typename Target>
+Result<Done> check_setting(std::span<const Section_setting<Target>> settings, std::string_view name,
+                           std::string_view value)
+{
+    Target scratch;
+    for (const Section_setting<Target> &setting : settings) {
+        if (setting.info.name == name)
+            return setting.set(scratch, value);
+    }
+    return Error{"no such setting"};
+}
+
 // The list without its setters, for the manual and the sample.
 template <typename Target>
 std::vector<Setting_info> setting_infos(std::span<const Section_setting<Target>> settings)

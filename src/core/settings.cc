@@ -54,10 +54,13 @@ Result<Done> read_sections(const Conf_section &file, Settings *settings)
             if (!pool)
                 return pool.error();
             settings->source_pools.push_back(std::move(*pool));
+        } else if (section.type == "credential") {
+            settings->credentials.push_back(section);
         } else {
             return conf_error(settings->path, section.line,
                               "unknown section " + quote(section.type) +
-                                  ": allowed are tls_policy NAME { } and source_pool NAME { }");
+                                  ": allowed are tls_policy NAME { }, source_pool NAME { } and "
+                                  "credential NAME { }");
         }
     }
     return Done{};
@@ -69,7 +72,7 @@ Result<Done> check_together(const Settings &settings, const Conf_section &file)
 {
     auto blame = [&](std::string_view setting, const std::string &what) {
         const Conf_entry *entry = file.find(setting);
-        return conf_error(settings.path, entry != nullptr ? entry->line : 1, what);
+        return conf_error(settings.path, entry != nullptr ? entry->line : file.line, what);
     };
     if (settings.cache_stale_ttl < settings.cache_ttl)
         return blame(file.find("cache_stale_ttl") != nullptr ? "cache_stale_ttl" : "cache_ttl",
@@ -78,7 +81,8 @@ Result<Done> check_together(const Settings &settings, const Conf_section &file)
     if (settings.require_seal && settings.seal_keys_file.empty())
         return blame("require_seal", "require_seal = yes needs seal_keys_file, the file with the "
                                      "keys that the seals are checked with");
-    if (!settings.default_credential.empty() && settings.credentials_file.empty())
+    if (!settings.default_credential.empty() && settings.credentials_file.empty() &&
+        settings.credentials.empty())
         return blame("default_credential", "default_credential needs credentials_file, the file "
                                            "that the credential stands in");
     if (settings.verify == Verify::map && !settings.allow_fields.contains(Field_id::password))
@@ -89,13 +93,13 @@ Result<Done> check_together(const Settings &settings, const Conf_section &file)
         return blame("default_tls_policy", "default_tls_policy names " +
                                                settings.default_tls_policy +
                                                ", but there is no section tls_policy " +
-                                               settings.default_tls_policy + " { } in this file");
+                                               settings.default_tls_policy + " { }");
     if (!settings.default_source_pool.empty() &&
         settings.find_source_pool(settings.default_source_pool) == nullptr)
         return blame("default_source_pool", "default_source_pool names " +
                                                 settings.default_source_pool +
                                                 ", but there is no section source_pool " +
-                                                settings.default_source_pool + " { } in this file");
+                                                settings.default_source_pool + " { }");
     return Done{};
 }
 
@@ -111,12 +115,8 @@ const Source_pool *Settings::find_source_pool(std::string_view wanted) const
     return find_named(source_pools, wanted);
 }
 
-Result<Settings> parse_settings(std::string_view text, const std::string &path)
+Result<Settings> make_settings(const Conf_section &file, const std::string &path)
 {
-    Result<Conf_section> file = parse_conf(text, path);
-    if (!file)
-        return file.error();
-
     Settings settings;
     settings.path = path;
     // The list is the truth: what it calls the default is what is set.
@@ -125,7 +125,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string &path)
             return Error{"bug: the default of " + std::string(setting.info.name) +
                          " is refused: " + done.error().message};
     }
-    for (const Conf_entry &entry : file->entries) {
+    for (const Conf_entry &entry : file.entries) {
         const Setting *setting = find_setting(entry.name);
         if (setting == nullptr)
             return conf_error(path, entry.line,
@@ -135,15 +135,23 @@ Result<Settings> parse_settings(std::string_view text, const std::string &path)
                               entry.name + " = " + quote(entry.value) + ": " +
                                   done.error().message);
     }
-    if (Result<Done> done = read_sections(*file, &settings); !done)
+    if (Result<Done> done = read_sections(file, &settings); !done)
         return done.error();
-    if (Result<Done> done = check_together(settings, *file); !done)
+    if (Result<Done> done = check_together(settings, file); !done)
         return done.error();
     for (Store_address &store : settings.stores) {
         if (store.type == Store_address::Type::lmdb)
             store.path = settings.table;
     }
     return settings;
+}
+
+Result<Settings> parse_settings(std::string_view text, const std::string &path)
+{
+    Result<Conf_section> file = parse_conf(text, path);
+    if (!file)
+        return file.error();
+    return make_settings(*file, path);
 }
 
 Result<Settings> read_settings(const std::string &path)

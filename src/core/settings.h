@@ -76,6 +76,7 @@ struct Settings {
     // sections, in the order of the file
     std::vector<Tls_policy> tls_policies;
     std::vector<Source_pool> source_pools;
+    std::vector<Conf_section> credentials; // unread: they name secrets (read_configuration())
 
     const Tls_policy *find_tls_policy(std::string_view wanted) const;   // null when there is none
     const Source_pool *find_source_pool(std::string_view wanted) const; // null when there is none
@@ -90,6 +91,11 @@ struct Setting_info {
     std::string_view help;          // one sentence
 };
 const std::vector<Setting_info> &setting_list();
+
+// What a reader has understood of the settings, whichever syntax they stand in: settings outside of
+// sections, and sections tls_policy, source_pool and credential, all by the names of the lists
+// here. path: what errors begin with.
+Result<Settings> make_settings(const Conf_section &file, const std::string &path);
 
 // Text of a settings file. Every error is "path:line: ..." and says what is allowed.
 Result<Settings> parse_settings(std::string_view text, const std::string &path);

@@ -110,6 +110,11 @@ std::vector<Setting_info> source_pool_settings()
     return setting_infos(std::span<const Setting>(table));
 }
 
+Result<Done> check_source_pool_setting(std::string_view name, std::string_view value)
+{
+    return check_setting(std::span<const Setting>(table), name, value);
+}
+
 Result<Source_pool> parse_source_pool(const Conf_section &section, const std::string &path)
 {
     Source_pool pool;

@@ -38,6 +38,8 @@ struct Source_pool {
 
 // The settings of a section, in the order of the manual.
 std::vector<Setting_info> source_pool_settings();
+// Whether the value alone is right; the error does not say where it stands.
+Result<Done> check_source_pool_setting(std::string_view name, std::string_view value);
 
 // Checks every setting; looks up no name. Errors are "path:line: ..." and say what is allowed.
 Result<Source_pool> parse_source_pool(const Conf_section &section, const std::string &path);

@@ -217,6 +217,11 @@ std::vector<Setting_info> tls_policy_settings()
     return setting_infos(std::span<const Setting>(table));
 }
 
+Result<Done> check_tls_policy_setting(std::string_view name, std::string_view value)
+{
+    return check_setting(std::span<const Setting>(table), name, value);
+}
+
 Result<Tls_policy> parse_tls_policy(const Conf_section &section, const std::string &path)
 {
     Tls_policy policy;

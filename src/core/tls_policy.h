@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace proxymap {
@@ -59,6 +60,8 @@ struct Tls_policy {
 
 // The settings of a section, in the order of the manual.
 std::vector<Setting_info> tls_policy_settings();
+// Whether the value alone is right; the error does not say where it stands.
+Result<Done> check_tls_policy_setting(std::string_view name, std::string_view value);
 
 // Checks every setting and what they are together; opens no file. Errors are "path:line: ..." and
 // say what is allowed.

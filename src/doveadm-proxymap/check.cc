@@ -30,8 +30,7 @@ Result<Done> check_policies(const std::vector<Tls_policy> &policies)
 
 int run_check(const Arguments &arguments)
 {
-    const std::string path = settings_path(arguments.text("file"));
-    const Result<Configuration> configuration = read_configuration(path);
+    const Result<Configuration> configuration = read_tool_configuration(arguments.text("file"));
     if (!configuration) {
         // The sentence alone: it begins with the file and the line.
         std::fprintf(stderr, "%s\n", configuration.error().message.c_str());
@@ -41,7 +40,7 @@ int run_check(const Arguments &arguments)
         std::fprintf(stderr, "%s\n", done.error().message.c_str());
         return exit_bad_config;
     }
-    std::printf("%s: ok\n", path.c_str());
+    std::printf("%s: ok\n", configuration->settings.path.c_str());
     return 0;
 }
 

@@ -1,28 +1,23 @@
 #include "common.h"
 
+#include "dovecot/settings_source.h"
+
 #include <cerrno>
 #include <sys/stat.h>
 
 namespace proxymap {
 
-namespace {
-
-constexpr const char *default_settings_path = "/etc/dovecot/proxymap.conf.ext";
-
-} // namespace
-
-std::string settings_path(const std::optional<std::string> &named)
+Result<Configuration> read_tool_configuration(const std::optional<std::string> &named)
 {
-    if (named)
-        return *named;
-    const std::optional<std::string> args = passdb_args("proxymap");
-    return args && !args->empty() ? *args : default_settings_path;
+    Result<Settings> settings = read_tool_settings(named);
+    if (!settings)
+        return settings.error();
+    return complete_configuration(std::move(*settings));
 }
 
 std::optional<Configuration> configuration_of(const Arguments &arguments)
 {
-    Result<Configuration> configuration =
-        read_configuration(settings_path(arguments.text("config")));
+    Result<Configuration> configuration = read_tool_configuration(arguments.text("config"));
     if (!configuration) {
         report_error(configuration.error().message);
         return std::nullopt;

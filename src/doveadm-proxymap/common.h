@@ -29,6 +29,7 @@ inline constexpr int exit_usage = 64;         // EX_USAGE
 // The commands, one a file.
 extern const Command backend_command;
 extern const Command check_command;
+extern const Command convert_command;
 extern const Command delete_command;
 extern const Command export_command;
 extern const Command follow_command;
@@ -46,11 +47,10 @@ extern const Command unset_command;
 extern const Command verify_command;
 extern const Command watch_command;
 
-// The settings file: the one named, else the `args` of the first passdb block of proxymap's in
-// Dovecot's configuration, else /etc/dovecot/proxymap.conf.ext.
-std::string settings_path(const std::optional<std::string> &named);
+// From where read_tool_settings() finds the settings, and the files that they name.
+Result<Configuration> read_tool_configuration(const std::optional<std::string> &named);
 
-// read_configuration() of the file that --config names, or of the default. Reports the error.
+// The same from the file that --config names, or by default. Reports the error.
 std::optional<Configuration> configuration_of(const Arguments &arguments);
 
 Table_config table_config(const Settings &settings);

@@ -2,6 +2,8 @@
 // All that differs between Dovecot's branches stays behind this header.
 #pragma once
 
+#include "../core/configuration.h"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -40,6 +42,8 @@ class Auth_request {
     std::string_view service() const; // imap, pop3, lmtp, submission, sieve, smtp, ...
     Mechanism_class mechanism() const;
     std::string_view mechanism_name() const; // "" for lookups that do not authenticate
+    // The token that 2.4's mechanism has verified itself; empty: none, on 2.3 always.
+    std::string_view verified_token() const;
     // A client password that can be sent on: the mechanism was plaintext.
     bool has_client_password() const;
     // `joe*admin` before admin is verified. Then this passdb is a master passdb.
@@ -90,9 +94,10 @@ struct Block_rules {
     std::string foreign_field;               // default_fields or override_fields set this one
     bool skipped_when_authenticated = false; // skip = authenticated
     bool skipped_when_unauthenticated = false;
-    bool earlier_end_login = false; // a block before it can end a login with success
-    bool earlier_said_ok = false;   // a block before it can leave the login at "ok"
-    bool others_let_in = false;     // another block's failures let somebody in
+    bool earlier_end_login = false;  // a block before it can end a login with success
+    bool earlier_said_ok = false;    // a block before it can leave the login at "ok"
+    bool others_let_in = false;      // another block's failures let somebody in
+    std::string believing_mechanism; // is enabled, and lets in whom it has verified itself
 };
 
 // What check_block() has to say; empty where nothing is wrong.
@@ -134,12 +139,8 @@ void answer_plain(const Auth_request &request, std::uintptr_t answer, Verdict ve
 void answer_credentials(const Auth_request &request, std::uintptr_t answer, Verdict verdict,
                         const char *password);
 
-// Makes the passdb of one `passdb { driver = proxymap }` from its args. Errors are fatal in auth.
-// Called before privileges drop, and in auth workers too. Defined by src/passdb-proxymap.
-struct Passdb_or_error {
-    std::unique_ptr<Passdb> passdb;
-    std::string error;
-};
-Passdb_or_error make_passdb(const std::string &args);
+// Makes the passdb of one block from its settings. Called before privileges drop, and in auth
+// workers too. Defined by src/passdb-proxymap.
+std::unique_ptr<Passdb> make_passdb(Configuration configuration);
 
 } // namespace proxymap

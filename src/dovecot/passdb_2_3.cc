@@ -1,293 +1,26 @@
-// The passdb interface of Dovecot 2.3: its vtable, its requests, its blocks.
-//
-// Debian changes struct layouts under an unchanged ABI string, and reading a shifted field of
-// auth_request could open auth to anyone. So nothing of a request is believed before the layout
-// has been probed: block pointers must be among those found at start, and pointers that Dovecot
-// handed us by argument must stand where the headers say.
-#include "passdb.h"
-
-#include "dovecot.h"
-#include "log.h"
-
-extern "C" {
-#include <auth-common.h>
-#include <auth-fields.h>
-#include <auth-request.h>
-#include <auth-settings.h>
-#include <auth.h>
-#include <mech.h>
-#include <passdb.h>
-#include <password-scheme.h>
-}
+// The passdb interface of Dovecot 2.3; the rest is in passdb.cc.
+#include "passdb_branch.h"
 
 namespace proxymap {
 
-namespace {
-
-constexpr const char *default_scheme = "PLAIN";
-
-passdb_result to_dovecot(Verdict verdict)
-{
-    switch (verdict) {
-    case Verdict::ok:
-        return PASSDB_RESULT_OK;
-    case Verdict::next:
-        return PASSDB_RESULT_NEXT;
-    case Verdict::user_unknown:
-        return PASSDB_RESULT_USER_UNKNOWN;
-    case Verdict::user_disabled:
-        return PASSDB_RESULT_USER_DISABLED;
-    case Verdict::password_mismatch:
-        return PASSDB_RESULT_PASSWORD_MISMATCH;
-    case Verdict::scheme_not_available:
-        return PASSDB_RESULT_SCHEME_NOT_AVAILABLE;
-    case Verdict::internal_failure:
-        break;
-    }
-    return PASSDB_RESULT_INTERNAL_FAILURE;
-}
-
-// Dovecot puts forward_ in front of what login processes send (login-proxy-ext/auth_reply.h).
-constexpr const char *announcement = "forward_proxymap_ext";
-
-// One `passdb { driver = proxymap }`, or several with the same args: Dovecot shares the module.
-struct Instance {
-    passdb_module *module = nullptr;
-    std::unique_ptr<Passdb> passdb;
-    std::map<const auth_passdb *, Block_rules> blocks;
-};
-
-// Never dies: Dovecot's pools outlive us, requests may come until the very end.
-std::vector<std::unique_ptr<Instance>> &instances()
-{
-    static auto *list = new std::vector<std::unique_ptr<Instance>>; // NOLINT
-    return *list;
-}
-
-Instance *find_instance(const passdb_module *module)
-{
-    for (const auto &instance : instances()) {
-        if (instance->module == module)
-            return instance.get();
-    }
-    return nullptr;
-}
-
-struct Found_block {
-    Instance *instance = nullptr;
-    const Block_rules *rules = nullptr;
-};
-
-// Finds the request's block among those seen at start, without following its pointer.
-Found_block find_block(const auth_passdb *block)
-{
-    for (const auto &instance : instances()) {
-        auto it = instance->blocks.find(block);
-        if (it != instance->blocks.end())
-            return {instance.get(), &it->second};
-    }
-    return {};
-}
-
-// Whether the pointer is one of the settings that auth has read: for all protocols, or for one.
-bool is_auth_settings(const auth_settings *set)
-{
-    unsigned int count;
-    auto *list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));
-    bool known = set == global_auth_settings;
-    for (unsigned int i = 0; i < count && !known; i++)
-        known = set == list[i]->set;
-    return known && set != nullptr;
-}
-
-// Whether auth_request lies in memory as the headers say that this was built with. Each test
-// reads only what the tests before it have made safe.
-bool layout_fits(auth_request *request)
-{
-    if (request->refcount < 1 || request->refcount > 1000 || request->pool == nullptr)
-        return false;
-    if (request->state != AUTH_REQUEST_STATE_PASSDB ||
-        find_block(request->passdb).instance == nullptr)
-        return false;
-    if (!is_auth_settings(request->set))
-        return false;
-    if (request->last_access <= 0 || request->last_access > ioloop_time + 86400)
-        return false;
-    return request->fields.user != nullptr && request->fields.service != nullptr &&
-           request->fields.extra_fields != nullptr &&
-           null_strcmp(event_find_field_recursive_str(request->event, "user"),
-                       request->fields.user) == 0;
-}
-
-// True once the layout has been found right; a wrong one is said once.
-bool check_layout(auth_request *request)
-{
-    static enum { unknown, right, wrong } state = unknown;
-    if (state == unknown) {
-        state = layout_fits(request) ? right : wrong;
-        if (state == wrong)
-            i_error("proxymap: this Dovecot lays out its auth requests otherwise than the headers "
-                    "that proxymap was built with (" DOVECOT_ABI_VERSION "): no login is answered "
-                    "until it is rebuilt against the installed dovecot-dev");
-    }
-    return state == right;
-}
-
-bool goes_on(auth_db_rule rule)
-{
-    return rule == AUTH_DB_RULE_CONTINUE || rule == AUTH_DB_RULE_CONTINUE_OK ||
-           rule == AUTH_DB_RULE_CONTINUE_FAIL;
-}
-
-bool lets_in(auth_db_rule rule)
-{
-    return rule == AUTH_DB_RULE_RETURN_OK || rule == AUTH_DB_RULE_CONTINUE_OK;
-}
-
-// What a block's own default_fields and override_fields may set: they are laid under and over the
-// route, and must not change where it leads or who gets in. Null: only such.
-const char *find_foreign_field(const char *fields)
-{
-    for (const char *const *word = t_strsplit_spaces(fields, " \t\n"); *word != nullptr; word++) {
-        bool harmless = false;
-        for (const char *prefix : {"source_ip=", "userdb_", "user_", "event_", "forward_"})
-            harmless = harmless || str_begins(*word, prefix);
-        if (!harmless)
-            return t_strcut(*word, '=');
-    }
-    return nullptr;
-}
-
-bool failures_let_in(const auth_passdb *block)
-{
-    return lets_in(block->result_failure) || lets_in(block->result_internalfail);
-}
-
-// Remembers the rules of every block in the list that is ours.
-// masters: the blocks that a master login goes through first, null for none.
-void add_blocks(Instance &instance, const auth_passdb *list, const auth_passdb *masters,
-                bool is_master)
-{
-    bool earlier_end_login = false;
-    bool earlier_said_ok = false;
-    for (const auth_passdb *master = masters; master != nullptr; master = master->next)
-        earlier_end_login = earlier_end_login || !goes_on(master->result_success);
-    for (const auth_passdb *block = list; block != nullptr; block = block->next) {
-        if (block->passdb == instance.module) {
-            Block_rules rules;
-            rules.is_master = is_master;
-            rules.is_first = block == list;
-            rules.has_next = block->next != nullptr;
-            rules.failures_end_login = block->result_failure == AUTH_DB_RULE_RETURN_FAIL &&
-                                       block->result_internalfail == AUTH_DB_RULE_RETURN_FAIL;
-            rules.outages_end_login = block->result_internalfail == AUTH_DB_RULE_RETURN_FAIL;
-            rules.failures_let_in = failures_let_in(block);
-            rules.success_goes_on = goes_on(block->result_success);
-            rules.skips_some_logins =
-                *block->set->mechanisms != '\0' || *block->set->username_filter != '\0';
-            for (const char *fields : {block->set->default_fields, block->set->override_fields}) {
-                const char *foreign = find_foreign_field(fields);
-                if (foreign != nullptr)
-                    rules.foreign_field = foreign;
-            }
-            rules.earlier_said_ok = earlier_said_ok;
-            rules.skipped_when_authenticated = block->skip == AUTH_PASSDB_SKIP_AUTHENTICATED;
-            rules.skipped_when_unauthenticated = block->skip == AUTH_PASSDB_SKIP_UNAUTHENTICATED;
-            rules.earlier_end_login = earlier_end_login;
-            for (const auth_passdb *other = list; other != nullptr; other = other->next)
-                rules.others_let_in =
-                    rules.others_let_in || (other != block && failures_let_in(other));
-            instance.blocks.emplace(block, rules);
-        }
-        // A deny block never ends a login with success.
-        if (!block->set->deny && !goes_on(block->result_success))
-            earlier_end_login = true;
-        earlier_said_ok = earlier_said_ok || block->result_success == AUTH_DB_RULE_CONTINUE_OK;
-    }
-}
-
-// Entry points. Exceptions never cross into C. False: one was caught, and logged.
-template <typename Function> bool guard(const char *what, Function &&function) noexcept
-{
-    try {
-        function();
-        return true;
-    } catch (const std::exception &error) {
-        i_error("proxymap: %s: %s", what, error.what());
-    } catch (...) {
-        i_error("proxymap: %s: unknown exception", what);
-    }
-    return false;
-}
-
 extern "C" {
 
+// Dovecot shares the module among blocks with the same args.
 static passdb_module *proxymap_preinit(pool_t pool, const char *args) noexcept
 {
-    // Dovecot writes to the struct by its own idea of it: leave room for a larger one.
-    auto *module = static_cast<passdb_module *>(p_malloc(pool, sizeof(passdb_module) + 256));
-    module->default_pass_scheme = default_scheme;
-    // default_cache_key stays NULL: Dovecot's auth cache would hide a move for an hour.
+    passdb_module *module = nullptr;
     guard("start", [&] {
-        Passdb_or_error made = make_passdb(args);
-        if (made.passdb == nullptr)
-            i_fatal("passdb proxymap: %s", made.error.c_str());
-        auto instance = std::make_unique<Instance>();
-        instance->module = module;
-        instance->passdb = std::move(made.passdb);
-        instances().push_back(std::move(instance));
+        if (*args == '\0')
+            i_fatal("passdb proxymap: args must name the settings file: `args = "
+                    "/etc/dovecot/proxymap.conf.ext`");
+        Result<Configuration> configuration = read_configuration(args);
+        if (!configuration)
+            i_fatal("passdb proxymap: %s", configuration.error().message.c_str());
+        module = add_passdb(pool, args, [&] { return make_passdb(std::move(*configuration)); });
     });
+    if (module == nullptr)
+        i_fatal("passdb proxymap: out of memory");
     return module;
-}
-
-static void proxymap_init(passdb_module *module) noexcept;
-
-static void proxymap_deinit(passdb_module *module) noexcept
-{
-    guard("stop", [&] {
-        Instance *instance = find_instance(module);
-        if (instance != nullptr)
-            instance->passdb.reset();
-    });
-}
-
-static void proxymap_verify_plain(auth_request *request, const char *password,
-                                  verify_plain_callback_t *callback) noexcept
-{
-    if (!check_layout(request) || request->mech_password != password) {
-        callback(PASSDB_RESULT_INTERNAL_FAILURE, request);
-        return;
-    }
-    // What throws has not answered: answering is the last thing that a passdb does.
-    bool done = guard("verify_plain", [&] {
-        Found_block found = find_block(request->passdb);
-        if (found.instance == nullptr || found.instance->passdb == nullptr)
-            callback(PASSDB_RESULT_INTERNAL_FAILURE, request);
-        else
-            found.instance->passdb->verify_plain(Auth_request(request), *found.rules, password,
-                                                 reinterpret_cast<std::uintptr_t>(callback));
-    });
-    if (!done)
-        callback(PASSDB_RESULT_INTERNAL_FAILURE, request);
-}
-
-static void proxymap_lookup_credentials(auth_request *request,
-                                        lookup_credentials_callback_t *callback) noexcept
-{
-    if (!check_layout(request)) {
-        callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
-        return;
-    }
-    bool done = guard("lookup_credentials", [&] {
-        Found_block found = find_block(request->passdb);
-        if (found.instance == nullptr || found.instance->passdb == nullptr)
-            callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
-        else
-            found.instance->passdb->lookup_credentials(Auth_request(request), *found.rules,
-                                                       reinterpret_cast<std::uintptr_t>(callback));
-    });
-    if (!done)
-        callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
 }
 
 } // extern "C"
@@ -298,100 +31,56 @@ passdb_module_interface interface = {
     nullptr,
 };
 
-extern "C" {
-
-static void proxymap_init(passdb_module *module) noexcept
+// For all protocols, or for one.
+bool settings_fit(const auth_request *request)
 {
-    if (module->iface.name != interface.name ||
-        module->iface.verify_plain != interface.verify_plain ||
-        module->iface.lookup_credentials != interface.lookup_credentials)
-        i_fatal(
-            "proxymap: this Dovecot lays out its passdb modules otherwise than the headers that "
-            "proxymap was built with (" DOVECOT_ABI_VERSION "): rebuild it against the "
-            "installed dovecot-dev");
-    guard("init", [&] {
-        Instance *instance = find_instance(module);
-        if (instance == nullptr)
-            i_fatal("proxymap: Dovecot initialises a passdb that it did not prepare");
-        instance->passdb->start(worker);
-        auth *const *list;
-        unsigned int count;
-        list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));
-        for (unsigned int i = 0; i < count; i++) {
-            add_blocks(*instance, list[i]->masterdbs, nullptr, true);
-            add_blocks(*instance, list[i]->passdbs, list[i]->masterdbs, false);
-        }
-        for (const auto &[block, rules] : instance->blocks) {
-            Block_complaint complaint = instance->passdb->check_block(rules);
-            if (!complaint.fatal.empty())
-                i_fatal("passdb proxymap: %s", complaint.fatal.c_str());
-            if (!complaint.error.empty())
-                i_error("passdb proxymap: %s", complaint.error.c_str());
-        }
-    });
+    unsigned int count;
+    auto *list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));
+    bool known = request->set == global_auth_settings;
+    for (unsigned int i = 0; i < count && !known; i++)
+        known = request->set == list[i]->set;
+    return known && request->set != nullptr;
 }
 
-} // extern "C"
-
-} // namespace
-
-std::string_view Auth_request::user() const
+const char *service_of(const auth_request *request)
 {
-    return request_->fields.user;
-}
-std::string_view Auth_request::service() const
-{
-    return request_->fields.service;
+    return request->fields.service;
 }
 
-std::string_view Auth_request::mechanism_name() const
+// mech-gssapi.c sets passdb_success before it asks.
+bool lets_in_by_itself(std::string_view mechanism)
 {
-    return request_->mech == nullptr ? std::string_view() : request_->mech->mech_name;
+    return mechanism == "GSSAPI" || mechanism == "GSS-SPNEGO";
 }
 
-Mechanism_class Auth_request::mechanism() const
+bool skips_some_logins(const auth_passdb *block)
 {
-    std::string_view name = mechanism_name();
-    if (name == "PLAIN" || name == "LOGIN")
-        return Mechanism_class::plaintext;
-    if (name == "XOAUTH2" || name == "OAUTHBEARER")
-        return Mechanism_class::bearer;
-    return Mechanism_class::other;
+    return *block->set->mechanisms != '\0' || *block->set->username_filter != '\0';
 }
 
-bool Auth_request::has_client_password() const
+std::string find_foreign_field(const auth_passdb *block)
 {
-    return mechanism() == Mechanism_class::plaintext && request_->mech_password != nullptr;
+    std::string found;
+    for (const char *fields : {block->set->default_fields, block->set->override_fields}) {
+        const char *const *word = t_strsplit_spaces(fields, " \t\n");
+        while (*word != nullptr && is_harmless_field(t_strcut(*word, '=')))
+            word++;
+        if (*word != nullptr)
+            found = t_strcut(*word, '=');
+    }
+    return found;
 }
 
-bool Auth_request::wants_master_login() const
+// Dovecot does it itself.
+bool set_block_fields(auth_request *)
 {
-    return request_->fields.requested_login_user != nullptr;
+    return true;
 }
 
-bool Auth_request::is_master_login() const
+int verify_password(auth_request *request, const char *plaintext, const char *crypted,
+                    const char *scheme)
 {
-    return request_->fields.master_user != nullptr;
-}
-
-bool Auth_request::password_was_verified() const
-{
-    return request_->fields.skip_password_check;
-}
-
-bool Auth_request::was_refused_by_field() const
-{
-    return request_->failed;
-}
-
-bool Auth_request::has_fields() const
-{
-    return !auth_fields_is_empty(request_->fields.extra_fields);
-}
-
-bool Auth_request::login_process_enforces_policies() const
-{
-    return auth_fields_exists(request_->fields.extra_fields, announcement);
+    return auth_request_password_verify(request, plaintext, crypted, scheme, AUTH_SUBSYS_DB);
 }
 
 bool login_processes_know(std::string_view mechanism)
@@ -404,120 +93,4 @@ bool login_processes_know(std::string_view mechanism)
     return false;
 }
 
-void Auth_request::clear_route_fields()
-{
-    for (const char *name : {"proxy",
-                             "proxy_maybe",
-                             "proxy_always",
-                             "host",
-                             "hostip",
-                             "port",
-                             "protocol",
-                             "destuser",
-                             "pass",
-                             "master",
-                             "ssl",
-                             "starttls",
-                             "nopassword",
-                             "nologin",
-                             "proxy_mech",
-                             "proxy_noauth",
-                             "proxy_timeout",
-                             "proxy_refresh",
-                             "proxy_host_immediate_failure_after",
-                             "proxy_not_trusted",
-                             "proxy_nopipelining",
-                             "proxymap_mech",
-                             "proxymap_tls",
-                             "proxymap_source"})
-        auth_fields_remove(request_->fields.extra_fields, name);
-}
-
-bool Auth_request::authenticates() const
-{
-    return request_->mech != nullptr;
-}
-
-bool Auth_request::is_self(const std::string &host, const std::string &hostip,
-                           const std::string &port) const
-{
-    ip_addr ip;
-    if (net_addr2ip(host.c_str(), &ip) < 0 &&
-        (hostip.empty() || net_addr2ip(hostip.c_str(), &ip) < 0))
-        return false;
-    bool same = net_ip_compare(&ip, &request_->fields.real_local_ip);
-    for (const ip_addr *self = request_->set->proxy_self_ips; !same && self->family != 0; self++)
-        same = net_ip_compare(&ip, self);
-    return same && (port.empty() || port == std::to_string(request_->fields.local_port));
-}
-
-void Auth_request::set_field(const std::string &name, const std::string &value)
-{
-    auth_request_set_field(request_, name.c_str(), value.c_str(), default_scheme);
-}
-
-int Auth_request::verify_password(const char *plaintext, const std::string &crypted)
-{
-    const char *text = crypted.c_str();
-    const char *scheme = password_get_scheme(&text);
-    return auth_request_password_verify(
-        request_, plaintext, text, scheme == nullptr ? default_scheme : scheme, AUTH_SUBSYS_DB);
-}
-
-event *Auth_request::log_event() const
-{
-    return authdb_event(request_);
-}
-
-Request_hold::Request_hold(const Auth_request &request) : request_(request.get())
-{
-    auth_request_ref(request_);
-}
-
-Request_hold::Request_hold(const Request_hold &other) : request_(other.request_)
-{
-    auth_request_ref(request_);
-}
-
-Request_hold::~Request_hold()
-{
-    auth_request_unref(&request_);
-}
-
-void answer_plain(const Auth_request &request, std::uintptr_t answer, Verdict verdict)
-{
-    // A batch of answers comes within one turn of the loop: each gets a data stack frame.
-    T_BEGIN
-    {
-        reinterpret_cast<verify_plain_callback_t *>(answer)(to_dovecot(verdict), request.get());
-    }
-    T_END;
-}
-
-void answer_credentials(const Auth_request &request, std::uintptr_t answer, Verdict verdict,
-                        const char *password)
-{
-    const char *scheme = nullptr;
-    if (password != nullptr) {
-        scheme = password_get_scheme(&password);
-        if (scheme == nullptr)
-            scheme = default_scheme;
-    }
-    passdb_handle_credentials(to_dovecot(verdict), password, scheme,
-                              reinterpret_cast<lookup_credentials_callback_t *>(answer),
-                              request.get());
-}
-
 } // namespace proxymap
-
-PROXYMAP_EXPORT void authdb_proxymap_init(void)
-{
-    passdb_register_module(&proxymap::interface);
-}
-PROXYMAP_EXPORT void authdb_proxymap_deinit(void)
-{
-    passdb_unregister_module(&proxymap::interface);
-}
-// Checked by Dovecot when it loads the module.
-PROXYMAP_EXPORT const char *authdb_proxymap_version;
-const char *authdb_proxymap_version = DOVECOT_ABI_VERSION;

@@ -5,13 +5,10 @@
 
 namespace proxymap {
 
-Result<Login_settings> read_login_settings(const std::string &path)
+Login_settings with_files(Settings settings)
 {
-    Result<Settings> settings = read_settings(path);
-    if (!settings)
-        return settings.error();
     Login_settings result;
-    result.settings = std::move(*settings);
+    result.settings = std::move(settings);
     for (const Tls_policy &policy : result.settings.tls_policies)
         result.files.hold(policy);
     return result;

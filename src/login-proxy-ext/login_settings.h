@@ -3,17 +3,10 @@
 // to strangers.
 #pragma once
 
-#include "../core/result.h"
 #include "../core/settings.h"
 #include "policy_files.h"
 
-#include <string>
-
 namespace proxymap {
-
-inline constexpr const char *default_settings_path = "/etc/dovecot/proxymap.conf.ext";
-// Names another one, by way of Dovecot's import_environment.
-inline constexpr const char *settings_path_variable = "PROXYMAP_CONFIG";
 
 struct Login_settings {
     Settings settings;
@@ -23,6 +16,6 @@ struct Login_settings {
 };
 
 // Parses no certificate: with service_count = 1 this runs for every login.
-Result<Login_settings> read_login_settings(const std::string &path);
+Login_settings with_files(Settings settings);
 
 } // namespace proxymap

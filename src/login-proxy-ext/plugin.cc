@@ -6,10 +6,10 @@
 
 #include "../dovecot/dns.h"
 #include "../dovecot/log.h"
+#include "../dovecot/settings_source.h"
 
 #include "../dovecot/dovecot.h"
 
-#include <cstdlib>
 #include <exception>
 #include <utility>
 
@@ -40,11 +40,17 @@ std::shared_ptr<Usage_counts> open_counts(const Settings &settings)
     return nullptr;
 }
 
+Result<Login_settings> read_all()
+{
+    Result<Settings> settings = read_login_process_settings();
+    if (!settings)
+        return settings.error();
+    return with_files(std::move(*settings));
+}
+
 void start(::module *dovecot_module)
 {
-    const char *named = std::getenv(settings_path_variable);
-    const std::string path = named == nullptr ? default_settings_path : named;
-    Result<Login_settings> settings = read_login_settings(path);
+    Result<Login_settings> settings = read_all();
     if (!settings)
         i_error("login_proxy_ext: %s; logins whose route has a TLS policy or a source pool fail "
                 "for the time being",

@@ -117,6 +117,12 @@ Block_complaint Passdb_proxymap::check_block(const Block_rules &rules)
         return {"with verify = backend its block must not have `result_success = continue`: a "
                 "password that nobody has checked would count as checked behind it",
                 {}};
+    if (!rules.believing_mechanism.empty() && !rules.failures_end_login)
+        return {"auth_mechanisms has " + rules.believing_mechanism +
+                    ", which lets in whom it has verified itself, so its block needs "
+                    "`result_failure = return-fail` and `result_internalfail = return-fail`, or a "
+                    "login would go on without its route",
+                {}};
     if (settings_.verify != Verify::none) {
         if (rules.earlier_said_ok && !rules.failures_end_login)
             return {"behind a passdb with `result_success = continue-ok` its block needs "
@@ -307,6 +313,8 @@ std::string Passdb_proxymap::why_not_sendable(const Login_request &login, const 
     case Mechanism_class::plaintext:
         return {};
     case Mechanism_class::bearer:
+        if (route.bearer_mech && login.password == nullptr && request.verified_token().empty())
+            return "its token is not there to be sent on";
         if (route.bearer_mech)
             return {};
         return "a token is never sent as a password: the route needs `proxy_mech=XOAUTH2` or "
@@ -419,6 +427,10 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login,
         !route.own_credential)
         request.set_field(has_field(route, "proxymap_tls") ? "proxymap_mech" : "proxy_mech",
                           route.bearer_mech_name);
+    // Where auth has verified it itself it is no password to auth, and so not sent on by itself.
+    if (const std::string token(request.verified_token());
+        !token.empty() && route.bearer_mech && !route.own_credential)
+        request.set_field("pass", token);
     if (settings_.verify == Verify::map && !route.own_credential && request.authenticates() &&
         !request.has_client_password() && request.mechanism() == Mechanism_class::other)
         request.set_field("pass", plaintext_of(route.password));
@@ -429,15 +441,9 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login,
     return decision;
 }
 
-Passdb_or_error make_passdb(const std::string &args)
+std::unique_ptr<Passdb> make_passdb(Configuration configuration)
 {
-    if (args.empty())
-        return {nullptr, "args must name the settings file: `args = /etc/dovecot/"
-                         "proxymap.conf.ext`"};
-    Result<Configuration> configuration = read_configuration(args);
-    if (!configuration)
-        return {nullptr, configuration.error().message};
-    return {std::make_unique<Passdb_proxymap>(std::move(*configuration)), {}};
+    return std::make_unique<Passdb_proxymap>(std::move(configuration));
 }
 
 } // namespace proxymap

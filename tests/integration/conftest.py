@@ -24,6 +24,7 @@ def pytest_configure(config):
         raise pytest.UsageError("the integration tests start Dovecots: run them as root")
     config.addinivalue_line("markers", "alone: measures something, so nothing else runs at the same time")
     config.addinivalue_line("markers", "apart: shares nothing costly with its module, so it need not run where that does")
+    config.addinivalue_line("markers", "only_on(branch, why): of Dovecot; for what the other one does not have")
     worker = getattr(config, "workerinput", None)  # of pytest-xdist; its main process has none, and runs no test
     if worker is None:
         config.workspace = tempfile.mkdtemp(prefix="proxymap-")
@@ -57,6 +58,10 @@ def pytest_unconfigure(config):
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items):
     parallel.group(items)
+    for item in items:
+        for mark in item.iter_markers("only_on"):
+            if mark.args[0] != branch.installed():
+                item.add_marker(pytest.mark.skip(reason=f"Dovecot {mark.args[0]} only: {mark.args[1]}"))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -22,6 +22,8 @@ BUILD = os.environ.get("PROXYMAP_BUILD", "")
 if not BUILD:
     pytest.skip("PROXYMAP_BUILD, the folder of the build, is not set", allow_module_level=True)
 
+pytestmark = pytest.mark.only_on("2.3", "the machine is set up by the steps of README.md, which are those for 2.3")
+
 # Not run here, and why.
 ELSEWHERE = {
     "./run-tests": "is what runs this",
@@ -30,6 +32,7 @@ ELSEWHERE = {
     "./run-tests --integration -k lmtp": "is a part of ./run-tests",
     "./run-tests --sanitized": "is a part of ./run-tests",
     "./run-tests --sanitized --keep": "is a part of ./run-tests",
+    "./run-tests --dovecot 2.4": "is a part of ./run-tests",
     "./run-tests --fuzz 600": "needs clang, and ten minutes a fuzzer",
     "PROXYMAP_MODULES=DIR /usr/bin/python3 -m pytest tests/integration": "is how ./run-tests calls pytest",
     "make && make check": "./run-tests does that, in folders of its own",

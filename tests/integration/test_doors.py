@@ -268,6 +268,7 @@ def test_verify_map_takes_the_records_password_only(make_site, password):
     assert site.login("imap", "john", "johns-own").backend == "b1"
 
 
+@pytest.mark.only_on("2.3", "2.4 validates tokens itself: test_tokens.py")
 def test_a_token_is_never_sent_as_a_password(make_site):
     site = make_site("user john backend=b1\nuser bearer backend=b1 proxy_mech=XOAUTH2\n",
                      mechanisms="plain login xoauth2")

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from harness import authority, clients, sanitizer
+from harness import authority, branch, clients, sanitizer
 from harness.fakebackend import FakeBackend
 
 BUILD = os.environ.get("PROXYMAP_BUILD", "")
@@ -22,6 +22,8 @@ if sanitizer.PRELOAD:
 
 SOURCES = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MODULE = "lib10_login_proxy_ext_plugin"  # Dovecot derives the names of its functions from that of the file
+# The files of src/dovecot that know a client's structure.
+ADAPTER = ("login", "login_" + branch.installed().replace(".", "_"))
 SAYS = "lays out its clients otherwise"
 
 # Where something is inserted: before the first line of this kind.
@@ -51,16 +53,18 @@ def build_altered(workspace):
         assert moved == 1
         with open(os.path.join(folder, "client-common.h"), "w", encoding="utf-8") as file:
             file.write(text)
-        made = os.path.join(folder, "login_2_3.o")
-        subprocess.run(["g++", "-std=gnu++20", "-O0", "-fPIC", "-fvisibility=hidden", "-DHAVE_CONFIG_H", f"-I{folder}",
-                        f"-I{BUILD}", f"-I{SOURCES}/src", *flags, f"-I{os.path.dirname(header)}",
-                        "-c", f"{SOURCES}/src/dovecot/login_2_3.cc", "-o", made], check=True)
+        made = [os.path.join(folder, f"{name}.o") for name in ADAPTER]
+        for path, name in zip(made, ADAPTER):
+            subprocess.run(["g++", "-std=gnu++20", "-O0", "-fPIC", "-fvisibility=hidden", "-DHAVE_CONFIG_H", f"-I{folder}",
+                            f"-I{BUILD}", f"-I{SOURCES}/src", *flags, "-c", f"{SOURCES}/src/dovecot/{name}.cc", "-o", path],
+                           check=True)
         # libtool's objects; those that are for the plugin alone have its name.
-        objects = [path for path in glob.glob(f"{BUILD}/src/*/.libs/{MODULE}_la-*.o") if "login_2_3" not in path]
+        objects = [path for path in glob.glob(f"{BUILD}/src/*/.libs/{MODULE}_la-*.o")
+                   if re.search(r"_la-(.*)\.o$", path)[1] not in ADAPTER]
         assert len(objects) >= 3
         archives = [f"{BUILD}/.libs/libproxymap_{name}.a" for name in ("login", "dovecot", "core")]
         subprocess.run(["g++", "-shared", "-Wl,-z,nodelete", "-Wl,--gc-sections", "-o",
-                        os.path.join(folder, f"{MODULE}.so"), made, *objects, *archives, "-lssl", "-lcrypto"], check=True)
+                        os.path.join(folder, f"{MODULE}.so"), *made, *objects, *archives, "-lssl", "-lcrypto"], check=True)
         return folder
     return build
 

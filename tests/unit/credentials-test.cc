@@ -84,8 +84,8 @@ TEST(credentials, an_empty_list_of_backends_does_not_mean_all)
 
 TEST(credentials, what_is_unknown_is_refused)
 {
-    STRCMP_EQUAL("/etc/c:2: credential a: unknown setting \"pass\": allowed are master, password "
-                 "and backends",
+    STRCMP_EQUAL("/etc/c:2: credential a: unknown setting \"pass\": allowed are master, password, "
+                 "password_file and backends",
                  refused_credentials("credential a {\n pass = x\n}\n").c_str());
     CHECK(refused_credentials("seal_key a {\n}\n").starts_with("/etc/c:1: unknown section"));
     CHECK(refused_credentials("password = x\n").find("outside of a section") != std::string::npos);
@@ -173,6 +173,65 @@ TEST(credentials, no_error_shows_a_seal_key)
           "current = k\nseal_key k {\n key = " + key + "\n}\n",
           "current = k\nseal_key k {\n key = !" + key + "\n}\n"})
         CHECK(refused_keys(text).find(key.substr(0, 20)) == std::string::npos);
+}
+
+// A file with this text and mode, for as long as the test.
+struct Secret_file {
+    Secret_file(const std::string &text, mode_t mode)
+    {
+        int fd = mkstemp(path);
+        LONGS_EQUAL(text.size(), write(fd, text.data(), text.size()));
+        LONGS_EQUAL(0, fchmod(fd, mode));
+        close(fd);
+    }
+    ~Secret_file() { unlink(path); }
+    char path[40] = "/tmp/proxymap-credentials-XXXXXX";
+};
+
+Conf_section credential_section(const std::string &setting, const std::string &value)
+{
+    Conf_section section;
+    section.type = "credential";
+    section.name = "site";
+    section.entries = {{"master", "proxy"}, {setting, value}};
+    return section;
+}
+
+TEST(credentials, beside_the_settings_a_credential_names_the_file_of_its_password)
+{
+    const Secret_file file("a # b\nnot this\n", 0600);
+    const auto site = parse_credential(credential_section("password_file", file.path), "settings");
+    CHECK_TEXT(site.ok(), site.ok() ? "" : site.error().message.c_str());
+    STRCMP_EQUAL("a # b", site->password.c_str());
+    STRCMP_EQUAL("proxy", site->master.c_str());
+}
+
+TEST(credentials, beside_the_settings_a_password_is_refused)
+{
+    const auto refused = refusal(parse_credential(credential_section("password", "hush"), "x"));
+    CHECK(refused.starts_with("x: credential site: a password does not belong here"));
+    CHECK(refused.find("hush") == std::string::npos);
+}
+
+TEST(credentials, a_password_file_must_be_secret_and_hold_a_password)
+{
+    const Secret_file open("x\n", 0640);
+    const Secret_file empty("\n", 0600);
+    const Secret_file tab("a\tb\n", 0600);
+    for (const char *path : {open.path, empty.path, tab.path, "/nonexistent", "x"})
+        refusal(parse_credential(credential_section("password_file", path), "x"));
+    CHECK(
+        refused_credentials(std::string("credential a {\n password_file = ") + open.path + "\n}\n")
+            .find("chmod 0600") != std::string::npos);
+}
+
+TEST(credentials, a_credential_has_one_password)
+{
+    const Secret_file file("x\n", 0600);
+    refused_credentials(
+        "credential a {\n password = y\n password_file = " + std::string(file.path) + "\n}\n");
+    refused_credentials("credential a {\n password_file = " + std::string(file.path) +
+                        "\n password = y\n}\n");
 }
 
 TEST(credentials, a_file_that_others_can_read_is_refused)

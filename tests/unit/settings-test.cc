@@ -347,9 +347,9 @@ TEST(settings, sections_are_checked_as_a_whole_and_others_are_refused)
     CHECK(refusal("tls_policy a {\n x = 1\n}\n")
               .starts_with("/etc/x:2: tls_policy a: unknown setting \"x\""));
     CHECK(refusal("\nsource_pool a {\n}\n").starts_with("/etc/x:2: source_pool a: addresses is"));
-    STRCMP_EQUAL("/etc/x:1: unknown section \"credential\": allowed are tls_policy NAME { } and "
-                 "source_pool NAME { }",
-                 refusal("credential a {\n}\n").c_str());
+    STRCMP_EQUAL("/etc/x:1: unknown section \"seal_key\": allowed are tls_policy NAME { }, "
+                 "source_pool NAME { } and credential NAME { }",
+                 refusal("seal_key a {\n}\n").c_str());
     CHECK(contains(refusal("tls_policy a {\n any_cert = yes\n}\ntls_policy a {\n}\n"),
                    "given twice"));
 }

@@ -9,7 +9,7 @@ import functools
 import re
 import subprocess
 
-from . import sanitizer
+from . import branch_2_4, sanitizer
 
 # Service names as auth knows them, and as the listeners of dovecot.conf are called.
 SERVICES = ("imap", "pop3", "lmtp", "submission", "sieve")
@@ -61,9 +61,7 @@ def installed():
 
 
 def render(spec):
-    if installed() != "2.3":
-        raise NotImplementedError(f"no configuration for Dovecot {installed()}")
-    return _render_2_3(spec)
+    return (_render_2_3 if installed() == "2.3" else branch_2_4.render)(spec)
 
 
 def _listener(name, address, port, tls=False):

@@ -14,8 +14,8 @@ from . import branch, ports, sanitizer
 from .process import Process, wait_until
 
 _LOGIN = re.compile(
-    r" (?P<service>imap|pop3|submission|managesieve)-login: Info: Login: user=<(?P<user>[^>]*)>"
-    r".*?, rip=(?P<rip>[^,]*), real_rip=(?P<real_rip>[^,]*),(?P<rest>.*)")
+    r" (?P<service>imap|pop3|submission|managesieve)-login: Info: (?:Login|Logged in): user=<(?P<user>[^>]*)>"
+    r".*?, rip=(?P<rip>[^,]*)(?:, real_rip=(?P<real_rip>[^,]*))?,(?P<rest>.*)")
 _DELIVERY = re.compile(
     r" lmtp\((?P<user>[^)]*)\)<\d+><(?P<session>[^>]*)>rip=(?P<rip>\S*): Info: .*saved mail to ")
 
@@ -171,7 +171,7 @@ class Dovecot:
             if match := _LOGIN.search(line):
                 service = match["service"].replace("managesieve", "sieve")
                 session = re.search(r"session=<([^>]*)>", match["rest"])
-                found.append(Login(service, match["user"], match["rip"], match["real_rip"],
+                found.append(Login(service, match["user"], match["rip"], match["real_rip"] or "",
                                    match["rest"].startswith(" TLS"),
                                    session[1] if session else ""))
             elif match := _DELIVERY.search(line):

@@ -26,6 +26,14 @@ def settings_2_3():
         "service auth {\n  vsz_limit = 0\n}\n"
 
 
+def settings_2_4():
+    if not PRELOAD:
+        return ""
+    variables = "".join(f"  {name} = {value}\n" for name, value in VARIABLES.items())
+    return f"import_environment {{\n{variables}}}\ndefault_vsz_limit = unlimited\n" \
+        "service auth {\n  vsz_limit = unlimited\n}\n"
+
+
 def in_force(pid):
     """Whether the process has the libraries."""
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:

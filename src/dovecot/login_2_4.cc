@@ -1,0 +1,192 @@
+// Login processes of Dovecot 2.4; the rest is in login.cc.
+//
+// Settings are looked up by event there: a policy has a settings instance of its own, which the
+// event of each connection that it judges points to. Dovecot then makes and finds the policy's
+// context.
+#include "login_branch.h"
+
+#include <map>
+#include <memory>
+
+extern "C" {
+#include <settings.h>
+#include <ssl-settings.h>
+}
+
+namespace proxymap {
+
+namespace {
+
+// Of this policy; null when Dovecot's event has no settings. One for each lives until the process
+// ends, for settings that Dovecot has read point into it.
+settings_instance *find_instance(event *event, const Tls_policy &policy)
+{
+    static auto *instances = new std::map<std::string, settings_instance *>; // NOLINT
+    settings_root *root = settings_root_find(event);
+    if (root == nullptr)
+        return nullptr;
+    auto [found, is_new] = instances->try_emplace(policy.name, nullptr);
+    if (is_new) {
+        settings_instance *instance = settings_instance_new(root);
+        auto set = [instance](const char *name, const std::string &value) {
+            settings_override(instance, name, value.c_str(), SETTINGS_OVERRIDE_TYPE_CODE);
+        };
+        // A file's path and contents in one: here contents alone.
+        set("ssl_client_ca_file", "\nproxymap:" + policy.name);
+        set("ssl_client_cert_file", "");
+        set("ssl_client_key_file", "");
+        set("ssl_client_require_valid_cert", "no");
+        set("ssl_min_protocol", policy.min_protocol);
+        found->second = instance;
+    }
+    return found->second;
+}
+
+struct Free_settings {
+    void operator()(const ssl_settings *set) const { settings_free(set); }
+    void operator()(const ssl_iostream_settings *set) const { settings_free(set); }
+};
+
+// As io_stream_autocreate_ssl_client() finds it for login_proxy_starttls().
+Result<ssl_iostream_context *> find_context(event *event, const std::string &label)
+{
+    const char *error = nullptr;
+    const ssl_settings *ssl_set = nullptr;
+    if (ssl_client_settings_get(event, &ssl_set, &error) < 0)
+        return Error{std::string("cannot read TLS settings: ") + error};
+    const std::unique_ptr<const ssl_settings, Free_settings> ssl_holder(ssl_set);
+    const ssl_iostream_settings *made = nullptr;
+    ssl_client_settings_to_iostream_set(ssl_set, &made);
+    const std::unique_ptr<const ssl_iostream_settings, Free_settings> made_holder(made);
+    if (made->ca.content == nullptr || label != made->ca.content || !made->allow_invalid_cert)
+        return Error{"Dovecot's TLS settings are not the ones of this policy"};
+
+    pool_t pool = pool_alloconly_create("proxymap ssl settings", sizeof(ssl_iostream_settings));
+    auto *copy = p_new(pool, ssl_iostream_settings, 1);
+    const std::unique_ptr<const ssl_iostream_settings, Free_settings> copy_holder(copy);
+    *copy = *made;
+    copy->pool = pool;
+    copy->ca_dir = nullptr; // SSL_IOSTREAM_FLAG_DISABLE_CA_FILES
+    pool_add_external_ref(pool, made->pool);
+
+    ssl_iostream_context *context = nullptr;
+    const int ret = ssl_iostream_client_context_cache_get(copy, &context, &error);
+    if (ret < 0)
+        return Error{std::string("cannot create a TLS context: ") + error};
+    // Dovecot does it where it makes the context itself.
+    if (ret > 0 && login_binary->application_protocols != nullptr)
+        ssl_iostream_context_set_application_protocols(context,
+                                                       login_binary->application_protocols);
+    // The cache keeps a reference of its own until the process ends.
+    ssl_iostream_context *kept = context;
+    ssl_iostream_context_unref(&context);
+    return kept;
+}
+
+} // namespace
+
+Result<ssl_iostream_context *> Own_context::prepare(::client *client, const Tls_policy &policy)
+{
+    settings_instance *instance = find_instance(client->event, policy);
+    if (instance == nullptr)
+        return Error{"Dovecot has no settings for this client"};
+    event *with_instance = event_create(client->event);
+    event_set_ptr(with_instance, SETTINGS_EVENT_INSTANCE, instance);
+    Result<ssl_iostream_context *> context = find_context(with_instance, "proxymap:" + policy.name);
+    event_unref(&with_instance);
+    settings_ = context ? instance : nullptr;
+    return context;
+}
+
+// Reconnects and redirects use the event too.
+void Own_context::use_for(::client *client)
+{
+    login_proxy *proxy = client->login_proxy;
+    event_set_ptr(login_proxy_get_event(proxy), SETTINGS_EVENT_INSTANCE,
+                  const_cast<void *>(settings_));
+    // IMAP's proxy would ask for it before TLS, and believe what comes in clear through its side
+    // channel.
+    if (begins_with_starttls(proxy))
+        client->proxy_no_multiplex = true;
+}
+
+// The event goes with its connection.
+void Own_context::restore(::client *)
+{
+    settings_ = nullptr;
+}
+
+istream *backend_input(login_proxy *proxy)
+{
+    return login_proxy_get_server_istream(proxy);
+}
+
+ostream *backend_output(login_proxy *proxy)
+{
+    return login_proxy_get_server_ostream(proxy);
+}
+
+bool uses_tls(const login_proxy *proxy)
+{
+    return (login_proxy_get_ssl_flags(proxy) & AUTH_PROXY_SSL_FLAG_YES) != 0;
+}
+
+bool begins_with_starttls(const login_proxy *proxy)
+{
+    return (login_proxy_get_ssl_flags(proxy) & AUTH_PROXY_SSL_FLAG_STARTTLS) != 0;
+}
+
+bool awaits_redirect(const ::client *client)
+{
+    return client->reauth_request != nullptr;
+}
+
+bool has_forward_field(const ::client *client, const char *name)
+{
+    if (!array_is_created(&client->forward_fields))
+        return false;
+    unsigned int count;
+    auto *list = static_cast<const char *const *>(array_get_i(&client->forward_fields.arr, &count));
+    return std::any_of(list, list + count,
+                       [name](const char *field) { return str_begins_with(field, name); });
+}
+
+const char *find_layout_difference(const ::client *client)
+{
+    const struct {
+        const char *name;
+        bool same;
+    } checks[] = {
+        {"ssl settings", ssl_setting_parser_info.struct_size == sizeof(ssl_settings)},
+        {"login settings", login_setting_parser_info.struct_size == sizeof(login_settings)},
+        {"list_type", client->list_type == CLIENT_LIST_TYPE_ACTIVE && clients == client},
+        {"pool", client->pool != nullptr && client->preproxy_pool != nullptr},
+        {"v", client->v.alloc == login_binary->client_vfuncs->alloc && client->v.alloc != nullptr},
+        {"vlast", client->vlast != nullptr},
+        {"refcount", client->refcount == 1},
+        {"set", client->set != nullptr && client->ssl_set != nullptr && client->event != nullptr},
+        {"to_disconnect", client->to_disconnect != nullptr},
+        {"fd", client->input != nullptr && i_stream_get_fd(client->input) == client->fd},
+        {"login_proxy", client->login_proxy == nullptr && client->proxy_password == nullptr},
+        {"proxy_ttl", client->proxy_ttl == LOGIN_PROXY_TTL},
+        {"auth_request", client->auth_request == nullptr && client->auth_passdb_args == nullptr},
+        {"sasl_callback", client->sasl_callback == nullptr},
+        {"module_contexts", client->module_contexts.arr.element_size == sizeof(void *)},
+        {"virtual_user", client->virtual_user == nullptr && client->alt_usernames == nullptr},
+    };
+    for (const auto &check : checks) {
+        if (!check.same)
+            return check.name;
+    }
+    return nullptr;
+}
+
+Result<Done> load_tls_module()
+{
+    const char *error = nullptr;
+    if (ssl_module_load(&error) < 0)
+        return Error{error};
+    return Done{};
+}
+
+} // namespace proxymap

@@ -1,0 +1,59 @@
+// What login.cc and the files for each branch, login_2_3.cc and login_2_4.cc, have of one another.
+// For these three alone.
+#pragma once
+
+#include "login.h"
+
+#include "dovecot.h"
+
+extern "C" {
+#include <istream.h>
+#include <ostream.h>
+#include <safe-memset.h>
+#include <settings-parser.h>
+
+#include <client-common.h>
+#include <dsasl-client.h>
+#include <iostream-openssl.h>
+#include <iostream-ssl.h>
+#include <login-common.h>
+#include <login-proxy.h>
+#include <login-settings.h>
+}
+
+namespace proxymap {
+
+// How a client's connections to backends get a TLS context that is its policy's alone: it has a CA
+// of its own, which is no certificate but "proxymap:<policy>", and accepts any certificate, for the
+// policy judges.
+class Own_context {
+  public:
+    // Takes it from Dovecot's cache, where it stays until the process ends. To be called before
+    // Dovecot is told to connect.
+    Result<ssl_iostream_context *> prepare(::client *client, const Tls_policy &policy);
+    // To be called as soon as the client has a connection to come, before that can begin TLS.
+    void use_for(::client *client);
+    // The next connection is Dovecot's own business again.
+    void restore(::client *client);
+
+  private:
+    // 2.3: Dovecot's own settings, while the client has a copy. 2.4: what stands for the copy.
+    const void *settings_ = nullptr;
+};
+
+istream *backend_input(login_proxy *proxy);
+ostream *backend_output(login_proxy *proxy);
+bool uses_tls(const login_proxy *proxy);
+bool begins_with_starttls(const login_proxy *proxy);
+// Whether auth is being asked where a redirected login goes.
+bool awaits_redirect(const ::client *client);
+// Whether the login process sends a field of that name on to auth.
+bool has_forward_field(const ::client *client, const char *name);
+
+// Whether this Dovecot's structures are those of the headers that the module was compiled with.
+// Debian moves them under an unchanged ABI version. Fields from all over the structure of a new
+// client, each with a value that it has, and no other place in memory is likely to have. The name
+// of one that differs; null: none.
+const char *find_layout_difference(const ::client *client);
+
+} // namespace proxymap

@@ -1,0 +1,153 @@
+// The passdb interface of Dovecot 2.4; the rest is in passdb.cc.
+#include "native_settings.h"
+#include "passdb_branch.h"
+
+extern "C" {
+#include <settings.h>
+}
+
+namespace proxymap {
+
+namespace {
+
+// One text for all that was read, to tell equal settings by.
+std::string fingerprint(const Conf_section &section)
+{
+    std::string text = section.type + "\n" + section.name + "\n";
+    for (const Conf_entry &entry : section.entries)
+        text += entry.name + "=" + entry.value + "\n";
+    for (const Conf_section &inner : section.sections)
+        text += fingerprint(inner);
+    return text;
+}
+
+Result<Configuration> configuration_of(const Conf_section &native)
+{
+    Result<Settings> settings = make_settings(native, native_settings_path);
+    if (!settings)
+        return settings.error();
+    return complete_configuration(std::move(*settings));
+}
+
+// Fills module_r. Error: what auth ends with.
+Result<Done> preinit(pool_t pool, event *event, passdb_module **module_r)
+{
+    Result<Conf_section> native = read_native_settings(event);
+    if (!native)
+        return native.error();
+    // Before it is known whether another block has the same: each must be right by itself.
+    Result<Configuration> configuration = configuration_of(*native);
+    if (!configuration)
+        return configuration.error();
+    *module_r = add_passdb(pool, fingerprint(*native),
+                           [&] { return make_passdb(std::move(*configuration)); });
+    return Done{};
+}
+
+} // namespace
+
+extern "C" {
+
+// Called for each block of each protocol.
+static int proxymap_preinit(pool_t pool, event *event, passdb_module **module_r,
+                            const char **error_r) noexcept
+{
+    *module_r = nullptr;
+    *error_r = "out of memory";
+    guard("start", [&] {
+        if (Result<Done> done = preinit(pool, event, module_r); !done)
+            *error_r = t_strdup(done.error().message.c_str());
+    });
+    return *module_r == nullptr ? -1 : 0;
+}
+
+} // extern "C"
+
+passdb_module_interface interface = {
+    "proxymap",      proxymap_preinit,      proxymap_init,
+    proxymap_deinit, proxymap_verify_plain, proxymap_lookup_credentials,
+    nullptr,
+};
+
+// auth_request_passdb_lookup_begin() sets those of the block.
+bool settings_fit(const auth_request *request)
+{
+    unsigned int count;
+    auto *list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));
+    bool known = request->protocol_set == global_auth_settings;
+    for (unsigned int i = 0; i < count && !known; i++)
+        known = request->protocol_set == list[i]->protocol_set;
+    return known && request->protocol_set != nullptr && request->set != nullptr &&
+           request->set == request->passdb->auth_set;
+}
+
+const char *service_of(const auth_request *request)
+{
+    return request->fields.protocol;
+}
+
+// mech-gssapi.c, mech-oauth2.c and db-oauth2.c set passdb_success before they ask.
+bool lets_in_by_itself(std::string_view mechanism)
+{
+    return mechanism == "GSSAPI" || mechanism == "GSS-SPNEGO" || mechanism == "XOAUTH2" ||
+           mechanism == "OAUTHBEARER";
+}
+
+bool skips_some_logins(const auth_passdb *block)
+{
+    return block->mechanisms_filter != nullptr || block->username_filter != nullptr;
+}
+
+// Names and values in turn; none: an empty array.
+static std::vector<std::string_view> fields_of(const auth_passdb *block)
+{
+    const auto &fields = block->unexpanded_post_set->fields;
+    if (!array_is_created(&fields))
+        return {};
+    unsigned int count;
+    auto *list = static_cast<const char *const *>(array_get_i(&fields.arr, &count));
+    return {list, list + count};
+}
+
+std::string find_foreign_field(const auth_passdb *block)
+{
+    const std::vector<std::string_view> fields = fields_of(block);
+    for (std::size_t i = 0; i < fields.size(); i += 2) {
+        if (!is_harmless_field(fields[i]))
+            return std::string(fields[i]);
+    }
+    return {};
+}
+
+bool set_block_fields(auth_request *request)
+{
+    return fields_of(request->passdb).empty() ||
+           auth_request_set_passdb_fields(request, nullptr) == 0;
+}
+
+int verify_password(auth_request *request, const char *plaintext, const char *crypted,
+                    const char *scheme)
+{
+    switch (auth_request_db_password_verify(request, plaintext, crypted, scheme)) {
+    case PASSDB_RESULT_OK:
+        return 1;
+    case PASSDB_RESULT_PASSWORD_MISMATCH:
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+bool login_processes_know(std::string_view mechanism)
+{
+    // dsasl_clients_init()
+    for (std::string_view known :
+         {"ANONYMOUS", "EXTERNAL", "PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2", "SCRAM-SHA-1",
+          "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}) {
+        if (mechanism == known)
+            return true;
+    }
+    return false;
+}
+
+} // namespace proxymap
