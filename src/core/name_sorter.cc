@@ -114,7 +114,8 @@ Result<Done> Name_sorter::write_run()
         return Done{};
     }
     if (!file_) {
-        file_.reset(std::tmpfile()); // without a name, and gone with the process
+        // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): without a name, gone with the process
+        file_.reset(std::tmpfile());
         if (!file_) {
             return file_error("made");
         }

@@ -44,6 +44,7 @@ class Name_sorter {
 
   private:
     struct Close {
+        // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): stdio's, in C
         void operator()(std::FILE *file) const { std::fclose(file); }
     };
     struct Run { // a sorted part: in the file from `at` to `end`, or all in chunk_

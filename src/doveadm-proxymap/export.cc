@@ -33,7 +33,7 @@ bool print(const std::string &text)
 Result<Done> export_file(Table &table, File_format format, std::optional<Error> *refused_r)
 {
     Record_writer writer(format);
-    const Result<Done> looked = table.for_each([&](const Record &record) {
+    Result<Done> looked = table.for_each([&](const Record &record) {
         if (const Result<Done> fits = writer.prepare(record); !fits)
             *refused_r = fits.error();
         return !*refused_r;

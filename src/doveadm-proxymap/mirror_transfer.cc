@@ -176,7 +176,7 @@ Result<Done> Transfer::send_versions()
     const auto before = table_.before_commit();
     std::uint64_t count = 0;
     bool deletes = false;
-    const auto counted = table_.for_each_change([&](const Table_change &change) {
+    auto counted = table_.for_each_change([&](const Table_change &change) {
         deletes = deletes || change.after.empty();
         return ++count < 2;
     });

@@ -142,7 +142,7 @@ std::string in_words(std::uint64_t count)
 
 std::string describe(Mirror_way way, std::uint64_t count, bool dry_run)
 {
-    const std::string what = in_words(count) + (dry_run ? " to send" : " sent");
+    std::string what = in_words(count) + (dry_run ? " to send" : " sent");
     switch (way) {
     case Mirror_way::none:
         return "current";

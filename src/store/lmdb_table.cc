@@ -362,7 +362,7 @@ Result<Done> Lmdb_table::for_each_change(const Each_change &each)
         return walk_named_changes(*now, each);
     bool stopped = false;
     for (const Kind kind : kinds) {
-        const auto walked = walk_all_changes(*now, key_prefix(kind), each, &stopped);
+        auto walked = walk_all_changes(*now, key_prefix(kind), each, &stopped);
         if (!walked || stopped)
             return walked;
     }
