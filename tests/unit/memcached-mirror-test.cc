@@ -707,6 +707,27 @@ TEST(memcached_mirror, a_poll_shows_its_position_and_tells_it_how_far_this_proce
     CHECK(report->position == now_position);
 }
 
+TEST(memcached_mirror, a_change_costs_one_small_read_more)
+{
+    unsigned polls = 0;
+    const auto gets_of_a_poll = [&] {
+        const auto before = server.gets();
+        const auto wanted = polls + 1;
+        store->poll([&polls] { polls++; });
+        CHECK(loop.run_until([&] { return polls == wanted; }));
+        return server.gets() - before;
+    };
+    CHECK_EQUAL(1U, gets_of_a_poll());
+    std::vector<Key> changed;
+    news.listen([&changed](const Journal_entry &entry, const Position &) { changed = entry.keys; });
+    server.set_item(journal_key("pm", next_position.sequence, 1),
+                    split_journal_entry(next_position, "user joe\n").front());
+    server.set_item("pm:marker", format_marker({next_position, Mirror_state::complete}));
+    CHECK_EQUAL(2U, gets_of_a_poll());
+    CHECK(changed == std::vector<Key>{joe});
+    CHECK_EQUAL(1U, gets_of_a_poll());
+}
+
 TEST(memcached_mirror, an_empty_server_is_told_nothing)
 {
     config.proxy_name = "p1";
