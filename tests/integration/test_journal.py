@@ -9,12 +9,14 @@ import csv
 import dataclasses
 import io
 import re
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from harness import sanitizer
 from harness.authclient import AuthClient
 from harness.hosts import mirrors, pair, stores  # noqa: F401 (fixtures)
 from harness.process import wait_until
@@ -271,3 +273,56 @@ def test_a_tool_that_is_killed_leaves_no_mixture(proxy, mirrors, fault):  # noqa
                    "the map is what the table says", IN_FORCE + 2)
     assert {answer for _, _, answer in load.seen} <= {Answer("b1", "1"), Answer("b2", "2")}
     proxy.tool("verify")
+
+
+# ---- mirrors that cannot be relied on, with the embedded map behind them
+
+@pytest.fixture
+def backed(make_site, make_memcached):
+    """backed(**memcached): a proxy that reads that server, and LMDB behind it."""
+    opened = []
+
+    def make(**how):
+        mirror = make_memcached(**how)
+        made = make_site(settings={"stores": f"{mirror.setting} lmdb", "cache_ttl": "1s"}, services=("imap",), start=False)
+        made.proxymap.load(made.proxy, routes(1))
+        made.proxy.start()
+        opened.append(Watched(made))
+        return opened[0], mirror
+    yield make
+    for watched in opened:
+        watched.client.close()
+
+
+def test_a_mirror_that_evicts_is_said_to_and_logins_go_on(backed):
+    users = 30_000
+    proxy, mirror = backed(evict=True, megabytes=1, extra=["-I", "512k"])
+    proxy.tool("import", "--replace", proxy.write("many", routes(1, users=users)))
+    gone = [number for number in range(0, users, 50) if not mirror.has(f"pm:user:u{number}")]
+    assert gone
+    for number in gone + list(range(users - 50, users)):
+        assert proxy.reach(f"u{number}") == Answer("b1", "1")
+    assert proxy.reach("nobody").outcome == "unknown"
+    assert "evicts" in proxy.tool("verify", code=1) or "missing" in proxy.tool("verify", code=1)
+
+
+def test_a_mirror_that_dies_during_an_import_is_named_and_filled_again(backed):
+    proxy, mirror = backed()
+    new = proxy.write("two", routes(2, lambda number: True, 60_000))
+    with Load(proxy.site, USERS) as load:
+        command = ["doveadm", "-c", proxy.site.proxy.conf, "proxymap", "import", "--config",
+                   proxy.site.proxymap.conf, "--replace", new]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env=sanitizer.environment()) as importing:
+            wait_until(lambda: int(mirror.stats()["curr_items"]) > USERS + 1000, "some of it is sent", 30, pause=0.001)
+            mirror.kill()
+            said, _ = importing.communicate(timeout=60)
+        assert importing.returncode == 75, said
+        assert mirror.setting in said and "run doveadm proxymap sync" in said
+        wait_until(lambda: load.error or all(answer == Answer("b2", "2") for _, _, answer in load.seen[-USERS:]),
+                   "LMDB has it all", IN_FORCE)
+        mirror.start()
+        assert "the whole table" in proxy.tool("sync")
+    proxy.tool("verify")
+    assert {answer for _, _, answer in load.seen} <= {Answer("b1", "1"), Answer("b2", "2"), Answer("temp")}
+    assert load.seen[-1][2] == Answer("b2", "2")

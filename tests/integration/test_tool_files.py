@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 
@@ -150,6 +151,16 @@ def test_of_many_bad_lines_the_first_20_are_shown_and_all_counted(tool):
     shown = [line.partition(": ")[0] for line in error.splitlines()]
     assert shown == [f"-:{2 * i}" for i in range(1, 21)] + ["-"]
     assert error.endswith("-: 500 errors: nothing was imported\n")
+
+
+def test_bad_lines_of_a_million_are_all_named_and_nothing_is_imported(tool):
+    before = tool.export()
+    bad = {3: "user", 500_000: "user x backend=", 999_999: "mailbox x backend=b1"}
+    path = tool.write("million", "".join(f"{bad[number]}\n" if number in bad else f"user m{number} backend=b1\n"
+                                         for number in range(1, 1_000_001)))
+    said = tool.error("import", path, code=65)
+    assert re.findall(rf"{re.escape(path)}:(\d+): ", said) == [str(number) for number in bad], said
+    assert tool.export() == before
 
 
 def test_a_file_that_cannot_be_read_is_said_so(tool):
