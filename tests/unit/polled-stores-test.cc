@@ -37,6 +37,10 @@ TEST_GROUP(polled_stores)
     std::unique_ptr<Store> stores;
     std::vector<Answer> answers;
 
+    void teardown() override
+    {
+        stores.reset(); // it answers what still waits
+    }
     void open(bool whole_round_first, Polling polling = Polling::from_first_lookup)
     {
         stores = make_polled_stores(std::make_unique<Counted_store>(&requests, &polls), loop,
