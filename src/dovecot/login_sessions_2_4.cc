@@ -35,6 +35,10 @@ namespace {
 
 constexpr std::uint64_t timeout_msecs = 10'000;
 constexpr useconds_t pause_usecs = 10'000;
+// A login process of one client waits in a loop of its own, for 100 ms, for what it is asked by
+// signal (master_admin_client_initial_read()); one that ends its client in there panics.
+constexpr useconds_t first_read_usecs = 200'000;
+constexpr std::size_t max_at_once = 400; // sockets
 constexpr std::size_t max_line = 65536;
 constexpr std::string_view login_suffix = "-login"; // of the names of login services
 
@@ -146,17 +150,17 @@ Result<std::vector<Login_process>> login_processes()
     return processes;
 }
 
-Result<Done> kick_once(const Login_process &process, const std::vector<std::string> &users,
-                       std::uint64_t deadline)
+bool has_ended(const Login_process &process)
 {
-    Result<Line_socket> socket = connect(process.path, "master-admin-server",
-                                         "VERSION\tmaster-admin-client\t1\t0\n", deadline);
-    if (!socket)
-        return socket.error();
+    return ::kill(process.pid, 0) < 0 && errno == ESRCH;
+}
+
+Result<Done> kick(Line_socket &socket, const std::vector<std::string> &users)
+{
     for (const std::string &user : users) {
-        if (const auto sent = socket->send(join_tabbed({"KICK-USER", user}) + '\n'); !sent)
+        if (const auto sent = socket.send(join_tabbed({"KICK-USER", user}) + '\n'); !sent)
             return sent.error();
-        const Result<std::string_view> answer = socket->read_line(max_line);
+        const Result<std::string_view> answer = socket.read_line(max_line);
         if (!answer)
             return answer.error();
         if (!answer->starts_with('+')) // and their number
@@ -165,19 +169,48 @@ Result<Done> kick_once(const Login_process &process, const std::vector<std::stri
     return Done{};
 }
 
-// One that ends meanwhile closes the connection before it is seen to have ended.
-Result<Done> kick(const Login_process &process, const std::vector<std::string> &users,
-                  std::uint64_t deadline)
+// Some of those that are left; who has done it, or has ended, is left no more. Why one is.
+std::optional<Error> kick_some(std::vector<Login_process> &left,
+                               const std::vector<std::string> &users, std::uint64_t deadline)
 {
-    for (;;) {
-        const Result<Done> done = kick_once(process, users, deadline);
-        if (done || (::kill(process.pid, 0) < 0 && errno == ESRCH))
-            return Done{};
-        if (time_left(deadline) == 0)
-            return Error{"the login process " + std::to_string(process.pid) +
-                         " cannot be asked: " + done.error().message};
-        usleep(pause_usecs);
+    std::vector<std::pair<Login_process, Line_socket>> connected;
+    std::vector<Login_process> failed;
+    std::optional<Error> why;
+    const auto fail = [&](Login_process &process, const Error &error) {
+        if (has_ended(process))
+            return;
+        why = Error{"the login process " + std::to_string(process.pid) +
+                    " cannot be asked: " + error.message};
+        failed.push_back(std::move(process));
+    };
+    while (!left.empty() && connected.size() < max_at_once) {
+        Login_process process = std::move(left.back());
+        left.pop_back();
+        Result<Line_socket> socket = connect(process.path, "master-admin-server",
+                                             "VERSION\tmaster-admin-client\t1\t0\n", deadline);
+        if (socket)
+            connected.emplace_back(std::move(process), std::move(*socket));
+        else
+            fail(process, socket.error());
     }
+    usleep(first_read_usecs);
+    for (auto &[process, socket] : connected) {
+        if (const Result<Done> done = kick(socket, users); !done)
+            fail(process, done.error());
+    }
+    left.insert(left.begin(), failed.begin(), failed.end()); // the others first
+    return why;
+}
+
+Result<Done> kick_all(std::vector<Login_process> left, const std::vector<std::string> &users,
+                      std::uint64_t deadline)
+{
+    while (!left.empty()) {
+        const std::optional<Error> why = kick_some(left, users, deadline);
+        if (!left.empty() && time_left(deadline) == 0)
+            return why ? *why : Error{"the login processes take too long to answer"};
+    }
+    return Done{};
 }
 
 } // namespace
@@ -206,13 +239,11 @@ Result<Done> end_login_sessions(const std::vector<std::string> &users)
         if (names.contains(one.session.user))
             ids.insert(one.id);
     }
-    const Result<std::vector<Login_process>> processes = login_processes();
+    Result<std::vector<Login_process>> processes = login_processes();
     if (!processes)
         return processes.error();
-    for (const Login_process &process : *processes) {
-        if (Result<Done> done = kick(process, users, deadline); !done)
-            return done;
-    }
+    if (Result<Done> done = kick_all(std::move(*processes), users, deadline); !done)
+        return done;
     // Login processes tell anvil on their own; whoever lists next must not see what has ended. And
     // a session that is still there was in a process without an admin socket.
     for (;;) {
