@@ -179,8 +179,9 @@ std::optional<Error> kick_some(std::vector<Login_process> &left,
     const auto fail = [&](Login_process &process, const Error &error) {
         if (has_ended(process))
             return;
-        why = Error{"the login process " + std::to_string(process.pid) +
-                    " cannot be asked: " + error.message};
+        if (!why) // what others lack is the time that the first one took
+            why = Error{"the login process " + std::to_string(process.pid) +
+                        " cannot be asked: " + error.message};
         failed.push_back(std::move(process));
     };
     while (!left.empty() && connected.size() < max_at_once) {
@@ -207,7 +208,8 @@ Result<Done> kick_all(std::vector<Login_process> left, const std::vector<std::st
 {
     while (!left.empty()) {
         const std::optional<Error> why = kick_some(left, users, deadline);
-        if (!left.empty() && time_left(deadline) == 0)
+        if (!left.empty() &&
+            time_left(deadline) <= first_read_usecs / 1000) // too little for another
             return why ? *why : Error{"the login processes take too long to answer"};
     }
     return Done{};

@@ -387,6 +387,25 @@ def test_sessions_shows_who_is_proxied_to_where(fleet):
     fleet.on(user)
 
 
+@pytest.mark.only_on("2.4", "each login process is asked by itself; on 2.3 the ipc service asks them")
+def test_a_login_process_that_does_not_answer_is_an_error_and_nobody_else_is_ended(fleet):
+    user, other = fleet.user(), fleet.user()
+    for one in user, other:
+        fleet.login(one)
+        fleet.on(one, "a")
+    proxy = fleet.sites[0].proxy
+    stuck = proxy.child_pids("imap-login")[0]
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        done = proxy.doveadm("proxymap", "sessions", "--kick", "nobody", check=False)
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+    assert done.returncode == 75 and f"the login process {stuck} cannot be asked: no answer" in done.stderr
+    assert user not in proxy.doveadm("proxymap", "sessions", "--kick", user).stdout
+    fleet.on(user)
+    fleet.on(other, "a")
+
+
 def test_this_host_itself_needs_no_address(fleet):
     user = fleet.user()
     fleet.login(user)
