@@ -11,7 +11,6 @@
 #include <csignal>
 #include <optional>
 #include <string_view>
-#include <unistd.h>
 #include <utility>
 
 extern "C" {
@@ -19,7 +18,6 @@ extern "C" {
 
 #include <array.h>
 #include <ioloop.h>
-#include <net.h>
 #include <str.h>
 #include <strescape.h>
 
@@ -163,19 +161,6 @@ Result<std::vector<Login_session>> list_login_sessions()
                             std::move(end[-2]), std::move(end[-1])});
     }
     return sessions;
-}
-
-void start_auth()
-{
-    T_BEGIN
-    {
-        // Whoever connects has auth started; nothing need be said.
-        const int fd =
-            net_connect_unix(t_strconcat(doveadm_settings->base_dir, "/auth-userdb", NULL));
-        if (fd >= 0)
-            close(fd);
-    }
-    T_END;
 }
 
 Result<Done> end_login_sessions(const std::vector<std::string> &users)

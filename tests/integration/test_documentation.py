@@ -47,6 +47,7 @@ ELSEWHERE = {
     "doveadm proxymap": "names the tool",
     "doveadm proxymap import": "names a command",
     "doveadm proxy list": "is Dovecot's own, and not used",
+    "doveadm proxy kick": "is Dovecot's own, and not used",
     "doveadm proxymap move --kick": "names a command",
 }
 # Words that stand for a reader's own.

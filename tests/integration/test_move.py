@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import ports, sanitizer
+from harness import branch, ports, sanitizer
 from harness.authclient import AuthClient
 from harness.backend import password_of
 from harness.process import wait_until
@@ -25,7 +25,7 @@ _numbers = itertools.count(1)
 
 
 def doveadm_listener(port, password=SECRET):
-    return (f"doveadm_password = {password}\nservice doveadm {{\n  inet_listener {{\n    address = 127.0.0.1\n"
+    return (f"doveadm_password = {password}\nservice doveadm {{\n  inet_listener doveadm {{\n    address = 127.0.0.1\n"
             f"    port = {port}\n  }}\n}}\n")
 
 
@@ -379,11 +379,31 @@ def test_sessions_shows_who_is_proxied_to_where(fleet):
     fleet.login(user)
     proxy = fleet.sites[0].proxy
     row, = json.loads(proxy.doveadm("-f", "json", "proxymap", "sessions", user).stdout)
-    assert row == {"user": user, "service": "imap", "client": "127.0.0.1", "backend": fleet.a.host, "port": str(fleet.a.port)}
+    assert row == {"user": user, "service": "imap", "client": "127.0.0.1", "backend": fleet.a.host,
+                   "port": branch.session_port(fleet.a.port)}
     assert user in proxy.doveadm("proxymap", "sessions").stdout
     assert user not in fleet.sites[1].proxy.doveadm("proxymap", "sessions").stdout
     assert user not in proxy.doveadm("proxymap", "sessions", "--kick", user).stdout
     fleet.on(user)
+
+
+@pytest.mark.only_on("2.4", "each login process is asked by itself; on 2.3 the ipc service asks them")
+def test_a_login_process_that_does_not_answer_is_an_error_and_nobody_else_is_ended(fleet):
+    user, other = fleet.user(), fleet.user()
+    for one in user, other:
+        fleet.login(one)
+        fleet.on(one, "a")
+    proxy = fleet.sites[0].proxy
+    stuck = proxy.child_pids("imap-login")[0]
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        done = proxy.doveadm("proxymap", "sessions", "--kick", "nobody", check=False)
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+    assert done.returncode == 75 and f"the login process {stuck} cannot be asked: no answer" in done.stderr
+    assert user not in proxy.doveadm("proxymap", "sessions", "--kick", user).stdout
+    fleet.on(user)
+    fleet.on(other, "a")
 
 
 def test_this_host_itself_needs_no_address(fleet):

@@ -60,6 +60,11 @@ def installed():
     return re.match(r"\d+\.\d+", text).group()
 
 
+def session_port(port):
+    """As `doveadm proxymap sessions` shows it: anvil of 2.4 knows no port."""
+    return str(port) if installed() == "2.3" else ""
+
+
 def render(spec):
     return (_render_2_3 if installed() == "2.3" else branch_2_4.render)(spec)
 
