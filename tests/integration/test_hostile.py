@@ -5,8 +5,10 @@ import socket
 import pytest
 
 from harness.authclient import AuthClient, AuthMaster
+from harness.process import wait_until
 
 ROUTES = "user john backend=b1\nuser Joe@Example.ORG backend=b2\n"
+KEYS = ["pm:marker", "pm:log:1", "pm:user:john", "pm:user:joe@example.org", "pm:backend:b1", "pm:backend:b2"]
 POISON = b"set pm:user:john 0 0 5\r\nhello"
 
 NAMES = {
@@ -42,7 +44,7 @@ def memcached(make_memcached):
 
 @pytest.fixture(scope="module")
 def site(make_site, memcached):
-    return make_site(ROUTES, {"stores": memcached.setting, "cache_negative_ttl": "0"},
+    return make_site(ROUTES, {"stores": memcached.setting, "cache_negative_ttl": "0", "proxy_name": "p1"},
                      services=("imap", "lmtp"), extra="auth_username_chars =\n")
 
 
@@ -53,10 +55,14 @@ def unharmed(site, memcached):
 
     def state():
         stats = memcached.stats()
-        counted = {name: stats[name] for name in ("cmd_set", "cmd_flush", "cmd_touch", "delete_hits",
-                                                  "delete_misses", "curr_items")}
-        return site.proxy.auth_pid(), counted, memcached.get("pm:user:john")
+        counted = {name: stats[name] for name in ("cmd_flush", "cmd_touch", "delete_hits", "delete_misses",
+                                                  "curr_items")}
+        # Not cmd_set: each second the process says of itself how far it has followed the map, under one key.
+        written = {key: memcached.cas(key) for key in KEYS}
+        return site.proxy.auth_pid(), counted, written, memcached.get("pm:user:john")
+    wait_until(lambda: memcached.has("pm:proxy:p1"), "the process has said so for the first time")
     before = state()
+    assert all(before[2].values())
     assert before[0] is not None, "auth runs"
     yield
     assert state() == before

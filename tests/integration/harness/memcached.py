@@ -97,6 +97,11 @@ class Memcached:
         lines = self.command(f"get {key}")
         return lines[1] if lines[0].startswith(b"VALUE ") else None
 
+    def cas(self, key):
+        """A number that every write of that key changes; None when absent."""
+        words = self.command(f"gets {key}")[0].split()
+        return int(words[4]) if words[0] == b"VALUE" else None
+
     def has(self, key):
         """Whether it is there; unlike get() no use of it, which would delay its eviction."""
         return self.command(f"me {key}")[0].startswith(b"ME ")
