@@ -96,7 +96,7 @@ def machine(workspace, mail_servers):
             made.proxy.stop()
             if os.path.exists("/run/dovecot-trial/master.pid"):
                 subprocess.run(["doveadm", "-c", "trial/dovecot.conf", "stop"], cwd=made.folder, check=False)
-        assert not made.proxy.crashes()
+        assert made.proxy.may_crash or not made.proxy.crashes()
     shutil.rmtree(folder)
 
 
@@ -139,8 +139,8 @@ def test_from_a_passwd_file(machine):
 
 
 def test_from_ldap(machine):
-    mail = {"john": {"mailHost": "192.168.0.1"},
-            "joe": {"mailHost": "192.168.0.2", "mailRoutingAddress": "joe@example.com"}}
+    mail = {name: {"mailHost": host, "mailRoutingAddress": JOHN_AND_JOE[name]}
+            for name, host in (("john", "192.168.0.1"), ("joe", "192.168.0.2"))}
     with Slapd(os.path.join(machine.folder, "slapd"), {name: "x" for name in mail}, mail, port=389):
         walk(machine, "from-ldap", JOHN_AND_JOE)
 
@@ -171,6 +171,7 @@ def test_from_2_3(machine):
         if section == "The switch":
             assert [machine.reached("john"), machine.reached("joe", password_of("joe@example.com"))] == ["b1", "b2"]
             assert machine.map_decides("john", password_of("john"))
+    machine.proxy.may_crash = True  # until there is a passdb
     machine.start()
     walkthrough.Walk(machine.folder, branch.installed(), sanitizer.environment(), after).run(
         os.path.join(GUIDES, "from-2.3.md"))
