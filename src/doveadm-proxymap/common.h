@@ -30,6 +30,7 @@ inline constexpr int exit_usage = 64;         // EX_USAGE
 extern const Command backend_command;
 extern const Command check_command;
 extern const Command convert_command;
+extern const Command counters_command;
 extern const Command delete_command;
 extern const Command export_command;
 extern const Command follow_command;

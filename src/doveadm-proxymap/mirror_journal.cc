@@ -3,6 +3,7 @@
 #include "mirror_journal.h"
 
 #include "core/journal.h"
+#include "store/mirror_journal.h"
 
 #include <set>
 #include <utility>
@@ -18,20 +19,11 @@ constexpr std::size_t max_first = 20;
 Result<std::optional<std::string>>
 read_mirror_entry(Mirror_reading &mirror, const std::string &name_space, const Position &position)
 {
-    std::string text;
-    std::size_t parts = 1;
-    for (std::size_t part = 1; part <= parts; part++) {
-        const auto items = mirror.get({journal_key(name_space, position.sequence, part)});
-        if (!items)
-            return items.error();
-        const auto parsed = items->front() ? parse_journal_part(items->front()->value)
-                                           : Result<Journal_part>(Error{});
-        if (!parsed || parsed->position != position || (part > 1 && parsed->parts != parts))
-            return std::optional<std::string>();
-        parts = parsed->parts;
-        text += parsed->text;
-    }
-    return std::optional(std::move(text));
+    const Get_items get = [&mirror](const auto &keys) { return mirror.get(keys); };
+    const auto items = get({journal_key(name_space, position.sequence, 1)});
+    if (!items)
+        return items.error();
+    return read_journal_entry(get, name_space, position, items->front());
 }
 
 // From the newest backwards: the oldest may be gone, or of an older epoch.

@@ -20,10 +20,10 @@ void doveadm_proxymap_plugin_init(struct module *) noexcept
 {
     using namespace proxymap;
     for (const Command *command :
-         {&backend_command, &check_command, &convert_command, &delete_command, &export_command,
-          &follow_command, &get_command, &import_command, &list_command, &lookup_command,
-          &move_command, &promote_command, &sessions_command, &set_command, &status_command,
-          &sync_command, &unset_command, &verify_command, &watch_command})
+         {&backend_command, &check_command,  &convert_command, &counters_command, &delete_command,
+          &export_command,  &follow_command, &get_command,     &import_command,   &list_command,
+          &lookup_command,  &move_command,   &promote_command, &sessions_command, &set_command,
+          &status_command,  &sync_command,   &unset_command,   &verify_command,   &watch_command})
         register_command(*command);
 }
 

@@ -5,6 +5,7 @@
 #include "mirror_reading.h"
 #include "mirror_state.h"
 #include "proxy_reports.h"
+#include "stats_counters.h"
 
 #include "store/lmdb_env.h"
 #include "store/poll_note.h"
@@ -128,6 +129,24 @@ bool add_proxy(Rows &rows, const Proxy_state &proxy, const Position &table)
     return state == "current";
 }
 
+void add_counters(Rows &rows, const Proxy &proxy, const Doveadm_access &access)
+{
+    const Result<std::vector<Counter>> counters = counters_of(proxy, access);
+    const auto add = [&](const std::string &what, std::string_view state, const std::string &count,
+                         const std::string &latency, const std::string &why) {
+        rows.add({"proxy:" + proxy.name + what, state, unknown, count, unknown, unknown, unknown,
+                  unknown, latency, unknown, unknown, why});
+    };
+    if (!counters)
+        return add("", "uncounted", std::string(unknown), std::string(unknown),
+                   counters.error().message);
+    for (const Counter &counter : *counters) {
+        const std::string &average = counter.average_usec;
+        add("/" + counter.metric, "counted", std::to_string(counter.count),
+            average.empty() ? std::string(unknown) : average, "");
+    }
+}
+
 int run_status(const Arguments &arguments)
 {
     const std::optional<Configuration> configuration = configuration_of(arguments);
@@ -142,6 +161,13 @@ int run_status(const Arguments &arguments)
     const Result<std::uint64_t> journal = count_journal(settings);
     if (!records || !journal)
         return fail(exit_try_again, !records ? records.error().message : journal.error().message);
+
+    const Doveadm_access access = doveadm_access();
+    const auto counted = arguments.has("counters")
+                             ? proxies_of(settings, access)
+                             : Result<std::vector<Proxy>>(std::vector<Proxy>());
+    if (!counted)
+        return fail(exit_bad_config, counted.error().message);
 
     Rows rows("flow", {"store", "state", "position", "items", "journal", "evictions", "bytes",
                        "limit", "latency_us", "behind", "age", "why"});
@@ -159,6 +185,8 @@ int run_status(const Arguments &arguments)
     }
     for (const Proxy_state &proxy : read_proxy_reports(*configuration, position))
         current = add_proxy(rows, proxy, position) && current;
+    for (const Proxy &proxy : *counted)
+        add_counters(rows, proxy, access);
     return current ? 0 : exit_try_again;
 }
 
@@ -166,8 +194,8 @@ int run_status(const Arguments &arguments)
 
 const Command status_command = {
     .name = "proxymap status",
-    .usage = "[--config <settings file>]",
-    .parameters = {{"config", Parameter::Type::option}},
+    .usage = "[--config <settings file>] [--counters]",
+    .parameters = {{"config", Parameter::Type::option}, {"counters", Parameter::Type::flag}},
     .run = run_status,
 };
 

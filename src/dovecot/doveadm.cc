@@ -216,6 +216,11 @@ Doveadm_access doveadm_access()
             std::string(set.base_dir) + "/doveadm-server"};
 }
 
+std::string stats_socket()
+{
+    return std::string(doveadm_settings->base_dir) + "/stats-reader";
+}
+
 struct Command_loop::Native {
     struct ioloop *loop = io_loop_create(); // makes it the current one
     Native() = default;

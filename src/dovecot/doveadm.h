@@ -91,6 +91,9 @@ struct Doveadm_access {
 };
 Doveadm_access doveadm_access();
 
+// The socket of this host's stats process that tells what was counted.
+std::string stats_socket();
+
 // An event loop of the command's own, inside doveadm's. Whatever watches its loop() must be gone
 // before it goes.
 class Command_loop {

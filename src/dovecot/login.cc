@@ -643,6 +643,40 @@ void on_free(::client *client) noexcept
         super(client);
 }
 
+// Whether this Dovecot's structures are those of the headers that the module was compiled with.
+// Debian moves them under an unchanged ABI version. Fields from all over the structure of a new
+// client, each with a value that it has, and no other place in memory is likely to have. The name
+// of one that differs; null: none.
+const char *find_layout_difference(const ::client *client)
+{
+    const struct {
+        const char *name;
+        bool same;
+    } checks[] = {
+        {"ssl settings", ssl_settings_fit()},
+        {"login settings", login_setting_parser_info.struct_size == sizeof(login_settings)},
+        {"list_type", client->list_type == CLIENT_LIST_TYPE_ACTIVE && clients == client},
+        {"pool", client->pool != nullptr && client->preproxy_pool != nullptr},
+        {"v", client->v.alloc == login_binary->client_vfuncs->alloc && client->v.alloc != nullptr},
+        {"vlast", client->vlast != nullptr},
+        {"refcount", client->refcount == 1},
+        {"set", client->set != nullptr && client->ssl_set != nullptr && client->event != nullptr},
+        {"to_disconnect", client->to_disconnect != nullptr},
+        {"fd", client->input != nullptr && i_stream_get_fd(client->input) == client->fd},
+        {"login_proxy", client->login_proxy == nullptr && client->proxy_password == nullptr},
+        {"proxy_ttl", client->proxy_ttl == LOGIN_PROXY_TTL},
+        {"auth_request", client->auth_request == nullptr && client->auth_passdb_args == nullptr},
+        {"sasl_callback", client->sasl_callback == nullptr},
+        {"module_contexts", client->module_contexts.arr.element_size == sizeof(void *)},
+        {"virtual_user", client->virtual_user == nullptr && client->alt_usernames == nullptr},
+    };
+    for (const auto &check : checks) {
+        if (!check.same)
+            return check.name;
+    }
+    return nullptr;
+}
+
 void on_client_allocated(::client *client) noexcept
 {
     if (adapter->layout == Adapter::Layout::unknown) {

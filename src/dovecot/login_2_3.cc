@@ -93,35 +93,10 @@ bool has_forward_field(const ::client *client, const char *name)
            std::strstr(str_c(client->forward_fields), name) != nullptr;
 }
 
-const char *find_layout_difference(const ::client *client)
+bool ssl_settings_fit()
 {
-    const struct {
-        const char *name;
-        bool same;
-    } checks[] = {
-        {"ssl settings",
-         master_service_ssl_setting_parser_info.struct_size == sizeof(master_service_ssl_settings)},
-        {"login settings", login_setting_parser_info.struct_size == sizeof(login_settings)},
-        {"list_type", client->list_type == CLIENT_LIST_TYPE_ACTIVE && clients == client},
-        {"pool", client->pool != nullptr && client->preproxy_pool != nullptr},
-        {"v", client->v.alloc == login_binary->client_vfuncs->alloc && client->v.alloc != nullptr},
-        {"vlast", client->vlast != nullptr},
-        {"refcount", client->refcount == 1},
-        {"set", client->set != nullptr && client->ssl_set != nullptr && client->event != nullptr},
-        {"to_disconnect", client->to_disconnect != nullptr},
-        {"fd", client->input != nullptr && i_stream_get_fd(client->input) == client->fd},
-        {"login_proxy", client->login_proxy == nullptr && client->proxy_password == nullptr},
-        {"proxy_ttl", client->proxy_ttl == LOGIN_PROXY_TTL},
-        {"auth_request", client->auth_request == nullptr && client->auth_passdb_args == nullptr},
-        {"sasl_callback", client->sasl_callback == nullptr},
-        {"module_contexts", client->module_contexts.arr.element_size == sizeof(void *)},
-        {"virtual_user", client->virtual_user == nullptr && client->alt_usernames == nullptr},
-    };
-    for (const auto &check : checks) {
-        if (!check.same)
-            return check.name;
-    }
-    return nullptr;
+    return master_service_ssl_setting_parser_info.struct_size ==
+           sizeof(master_service_ssl_settings);
 }
 
 Result<Done> load_tls_module()

@@ -50,10 +50,7 @@ bool awaits_redirect(const ::client *client);
 // Whether the login process sends a field of that name on to auth.
 bool has_forward_field(const ::client *client, const char *name);
 
-// Whether this Dovecot's structures are those of the headers that the module was compiled with.
-// Debian moves them under an unchanged ABI version. Fields from all over the structure of a new
-// client, each with a value that it has, and no other place in memory is likely to have. The name
-// of one that differs; null: none.
-const char *find_layout_difference(const ::client *client);
+// Whether Dovecot's settings for TLS are as large as the headers say.
+bool ssl_settings_fit();
 
 } // namespace proxymap

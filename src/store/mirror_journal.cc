@@ -12,11 +12,12 @@ namespace {
 // Of one multi-get: most entries have some bytes, but each may have max_journal_part_bytes.
 constexpr std::uint64_t entries_at_once = 16;
 
-// One entry: its first part as it came, the others fetched here. Nothing: it is not all there.
-Result<std::optional<std::string>> whole_text(Memcached_connection &connection,
-                                              const std::string &name_space,
-                                              const Position &position,
-                                              const std::optional<Memcached_item> &first)
+} // namespace
+
+Result<std::optional<std::string>> read_journal_entry(const Get_items &get,
+                                                      const std::string &name_space,
+                                                      const Position &position,
+                                                      const std::optional<Memcached_item> &first)
 {
     const std::optional<std::string> none;
     if (!first)
@@ -30,7 +31,7 @@ Result<std::optional<std::string>> whole_text(Memcached_connection &connection,
         keys.push_back(journal_key(name_space, position.sequence, part));
     if (keys.empty())
         return std::optional(std::move(text));
-    const auto items = connection.get(keys);
+    const auto items = get(keys);
     if (!items)
         return items.error();
     for (const auto &item : *items) {
@@ -44,8 +45,6 @@ Result<std::optional<std::string>> whole_text(Memcached_connection &connection,
     return std::optional(std::move(text));
 }
 
-} // namespace
-
 Result<Journal_entry> read_mirror_journal(Memcached_connection &connection,
                                           const std::string &name_space, const Position &from,
                                           const Position &to)
@@ -54,18 +53,19 @@ Result<Journal_entry> read_mirror_journal(Memcached_connection &connection,
     if (!from.known() || from.table != to.table || from.epoch != to.epoch || to.older_than(from) ||
         to.sequence - from.sequence > mirror_journal_entries)
         return everything;
+    const auto get = [&connection](const auto &keys) { return connection.get(keys); };
     Journal_entry changes;
     for (Position at = from; at != to;) {
         const auto count = std::min(to.sequence - at.sequence, entries_at_once);
         std::vector<std::string> keys;
         for (std::uint64_t i = 1; i <= count; i++)
             keys.push_back(journal_key(name_space, at.sequence + i, 1));
-        const auto items = connection.get(keys);
+        const auto items = get(keys);
         if (!items)
             return items.error();
         for (const auto &item : *items) {
             at.sequence++;
-            const auto text = whole_text(connection, name_space, at, item);
+            const auto text = read_journal_entry(get, name_space, at, item);
             if (!text)
                 return text.error();
             if (!*text)

@@ -5,6 +5,7 @@ The blocks stand there from the start, so that the very first login of a process
 
 import csv
 import io
+import json
 import os
 import re
 import urllib.request
@@ -103,6 +104,7 @@ def make_event_site(make_site, make_map, certificates, fakes):
                              for name, fake in fakes.items()), pmap=pmap, service_count=service_count,
             extra=metrics + extra + (limits if service_count == 0 else "") +
             f"service stats {{\n  inet_listener http {{\n    address = 127.0.0.1\n    port = {listener}\n  }}\n}}\n")
+        site.pmap = pmap
         site.openmetrics = f"http://127.0.0.1:{listener}/metrics"
         return site
     return make
@@ -220,6 +222,31 @@ def test_all_events_are_of_one_category(make_event_site):
     assert site.login("imap", "v6").outcome == "temp_failed"
     assert site.login("imap", "bad").outcome == "temp_failed"
     wait_for_counts(site, lookups=3, sources=1, refused=1, handshakes=1, all=6)
+
+
+def test_the_tool_shows_what_was_counted_here_and_on_each_proxy(make_event_site):
+    site = make_event_site(metrics=METRICS.replace("metric ", "metric proxymap_"))
+    for _ in range(2):
+        assert site.login("imap", "plain").outcome == "ok"
+    names = {"proxymap_lookups": 2, "proxymap_lookups_lmdb_found_miss": 1, "proxymap_lookups_cache_found_hit": 1}
+    wait_for_counts(site, **names)
+    counted = {row["metric"]: row for row in json.loads(site.proxy.doveadm("-f", "json", "proxymap", "counters").stdout)}
+    assert {name: int(counted[name]["count"]) for name in names} == names
+    assert float(counted["proxymap_lookups"]["average_us"]) > 0 and counted["proxymap_all"]["average_us"] == ""
+
+    site.pmap.write(proxy_name="p1", proxies="p1 p2=127.0.0.1:1")
+    rows = json.loads(site.proxy.doveadm("-f", "json", "proxymap", "status", "--config", site.pmap.conf, "--counters",
+                                         check=False).stdout)
+    hits, = (row for row in rows if row["store"] == "proxy:p1/proxymap_lookups_cache_found_hit")
+    assert hits["state"] == "counted" and hits["items"] == "1" and float(hits["latency_us"]) > 0
+    refused, = (row for row in rows if row["state"] == "uncounted")
+    assert refused["store"] == "proxy:p2" and "Connection refused" in refused["why"]
+
+
+def test_without_a_stats_process_the_tool_says_so(make_event_site):
+    site = make_event_site(extra="service stats {\n  unix_listener stats-reader {\n    mode = 0\n  }\n}\n")
+    done = site.proxy.doveadm("proxymap", "counters", check=False)
+    assert done.returncode == 75 and "stats-reader: connecting: No such file" in done.stderr
 
 
 def test_a_metric_that_is_added_later_counts_from_then_on(make_event_site):

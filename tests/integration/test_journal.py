@@ -5,9 +5,11 @@ Users and backends carry the generation of the map that they belong to, so an an
 generations shows.
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
+import itertools
 import re
 import subprocess
 import threading
@@ -16,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import sanitizer
+from harness import clients, sanitizer
 from harness.authclient import AuthClient
 from harness.hosts import mirrors, pair, stores  # noqa: F401 (fixtures)
 from harness.process import wait_until
+from harness.residents import ResidentBackend, Residents
 
 # The promise; a loaded machine gets as much again.
 IN_FORCE = 4.0
@@ -106,7 +109,7 @@ def proxy(site, mirrors, tmp_path):  # noqa: F811
     site.proxy.restart()
     watched = Watched(site)
     for number in range(USERS):
-        assert watched.reach(f"u{number}") == Answer("b1", "1")
+        watched.wait(f"u{number}", "b1")
     yield watched
     watched.client.close()
 
@@ -251,6 +254,76 @@ def test_a_whole_new_table_is_in_force_at_once_under_load(proxy):
         assert answer in expected, (user, answer)
         if when > done + IN_FORCE / 2:
             assert answer == expected[1], (when - done, user, answer)
+
+
+class ProxiedLoad:
+    """Logins through the proxy's IMAP, of all users in turn, as many as it takes: four at a time."""
+
+    def __init__(self, site, users):
+        self.address, self.users = site.proxy.address("imap"), users
+        self.numbers, self.outcomes, self.ended = itertools.count(), [], threading.Event()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(4)]
+
+    def run(self):
+        while not self.ended.is_set():
+            try:
+                outcome = clients.login("imap", self.address, f"u{next(self.numbers) % self.users}", "secret").outcome
+            except OSError as error:
+                outcome = str(error)
+            self.outcomes.append(outcome)
+
+    def go_on(self, logins=200):
+        """Until so many more have ended."""
+        wanted = len(self.outcomes) + logins
+        wait_until(lambda: len(self.outcomes) >= wanted, f"{logins} more logins", 90)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_backends_see_one_generation_each_and_the_old_ones_nobody_any_more(make_site, mirrors):  # noqa: F811
+    """As above, by the logs of the backends: each generation has backends of its own, and users are sent under a
+    name that says of which generation their record was."""
+    users = 12_000
+    with contextlib.ExitStack() as stack:
+        backends = {(generation, name): stack.enter_context(ResidentBackend(f"{name} of {generation}", host, Residents()))
+                    for generation in (1, 2) for name, host in (("b1", "127.0.0.70"), ("b2", "127.0.0.71"))}
+
+        def written(name, generation, moved=lambda number: False):
+            lines = [f"backend {one} host={backend.host} port={backend.port}\n"
+                     for (of, one), backend in backends.items() if of == generation]
+            lines += [f"user u{number} backend={'b2' if moved(number) else 'b1'} destuser=u{number}-{generation}\n"
+                      for number in range(users)]
+            return proxy.write(name, "".join(lines))
+
+        def logged(generation, name):
+            return list(backends[generation, name].knocked)
+        site = make_site(settings={"stores": " ".join(mirror.setting for mirror in mirrors)}, services=("imap",),
+                         service_count=0)
+        proxy = Watched(site)
+        proxy.tool("import", written("one", 1))
+        with ProxiedLoad(site, users) as load:
+            load.go_on()
+            proxy.tool("import", "--replace", written("two", 2, lambda number: number % 2 == 1))
+            done = time.monotonic()
+            wait_until(lambda: time.monotonic() > done + IN_FORCE, "it is in force", IN_FORCE + 1)
+            old = len(logged(1, "b1"))
+            load.go_on()
+        assert set(load.outcomes) == {"ok"}
+        for generation, name in backends:
+            assert {user.rpartition("-")[2] for user in logged(generation, name)} <= {str(generation)}
+        assert len(logged(1, "b1")) == old >= 200 and not logged(1, "b2")
+        for name, rest in ("b1", 0), ("b2", 1):
+            numbers = {int(user[1:].partition("-")[0]) for user in logged(2, name)}
+            assert numbers and {number % 2 for number in numbers} == {rest}
+        proxy.client.close()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
