@@ -55,6 +55,8 @@ function finish(  name, place) {
                 ("port" in where ? " port=" where["port"] : "") (tls != "" ? " tls=" tls : "")
             if (!(place in backend)) {
                 name = where["host"] ("port" in where ? "-" where["port"] : "") (tls != "" ? "-" tls : "")
+                gsub(/[^A-Za-z0-9._+@-]/, "-", name)
+                name = substr(name, 1, 60)
                 while (name in taken) name = name "+"
                 taken[name] = 1
                 backend[place] = name

@@ -103,6 +103,12 @@ class Walk:
             if self.after and (number + 1 == len(shown) or shown[number + 1].section != block.section):
                 self.after(block.section)
 
+    def run_commands(self, path):
+        """Without the files that the document shows."""
+        for block in blocks(path):
+            if block.kind == "sh" and block.branch in (None, self.branch):
+                self._sh(block, os.path.join(self.folder, ".state"))
+
     def _sh(self, block, state):
         quoted = shlex.quote(state)
         script = (f"if [ -e {quoted} ]; then . {quoted}; fi 2>/dev/null\nset -eo pipefail\n{block.text}"

@@ -1,0 +1,68 @@
+"""The manual pages name what the code has: commands, their options, fields of records, events. (Settings: the unit tests.)"""
+
+import glob
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import documents
+
+COMMANDS = sorted(path for path in glob.glob(os.path.join(documents.ROOT, "src/doveadm-proxymap/*.cc"))
+                  if re.search(r'\.name = "proxymap ', documents.read(os.path.relpath(path, documents.ROOT))))
+
+
+def source(path):
+    return documents.read(os.path.relpath(path, documents.ROOT))
+
+
+def plain(roff):
+    """Without fonts and escapes."""
+    text = re.sub(r"(?m)^\.(?:B|I|BR|RB|IR|RI|BI|IB) ", "", roff.replace("\\-", "-"))
+    return re.sub(r"\\f.", "", text)
+
+
+@pytest.mark.parametrize("page", documents.manuals())
+def test_man_has_nothing_to_complain_of(page):
+    done = subprocess.run(["man", "--warnings", "-l", page], cwd=documents.ROOT, capture_output=True, text=True,
+                          env={**os.environ, "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}, check=False)
+    if done.returncode == 127 or "minimized" in done.stdout:
+        pytest.skip("there is no man here")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=os.path.basename)
+def test_a_command_has_its_section_with_its_options(path):
+    page = plain(documents.read("man/doveadm-proxymap.1"))
+    for name, usage in re.findall(r'\.name = "proxymap (\w+)",\s*\.usage = "((?:[^"]|"\s*")*)"', source(path)):
+        section = re.search(rf"(?ms)^\.SS (?:\w+, )*{name}(?:, \w+)*\n(.*?)(?=^\.S[SH] )", page)
+        assert section, f"doveadm-proxymap(1) has no section {name}"
+        for option in re.findall(r"--[a-z-]+", usage):
+            assert option in section[1], f"doveadm-proxymap(1): {name} does not name {option}"
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) > 15
+
+
+def test_each_field_of_a_record_is_in_the_manual_and_no_other():
+    table, = re.findall(r"named_fields = \{(.*?)\};", source(os.path.join(documents.ROOT, "src/core/field.cc")), re.S)
+    fields = set(re.findall(r'Named_field\{"(\w+)"', table))
+    assert len(fields) > 30
+    page = documents.read("man/dovecot-proxymap.7").partition(".SH FIELDS OF A RECORD")[2].partition(".SH ")[0]
+    headings = set()
+    for heading in re.findall(r'(?m)^\.BR (.*) " \(default: .*\)"$', page):
+        headings |= {re.sub(r"\\fINAME\\fP", "", name) for name in heading.split(' ", " ')}
+    assert headings == fields
+
+
+def test_each_event_is_in_the_manual_with_its_fields():
+    events = documents.read("man/proxymap.conf.ext.5").partition(".SH EVENTS")[2].partition(".SH ")[0]
+    code = "".join(source(path) for path in glob.glob(os.path.join(documents.ROOT, "src/*/*.cc")))
+    names = set(re.findall(r'"(proxymap_\w+_(?:finished|handshake|selected|refused))"', code))
+    assert len(names) == 4
+    assert names == set(re.findall(r"(?m)^\.B (proxymap_\w+)$", events))
+    for call in re.findall(r'emit_event\([^;]*?"proxymap_\w+",(.*?)\);', code, re.S):
+        for field in re.findall(r'\{"(\w+)",', call):
+            assert field in events, field
