@@ -66,3 +66,13 @@ def test_each_event_is_in_the_manual_with_its_fields():
     for call in re.findall(r'emit_event\([^;]*?"proxymap_\w+",(.*?)\);', code, re.S):
         for field in re.findall(r'\{"(\w+)",', call):
             assert field in events, field
+
+
+def test_the_architecture_names_files_and_folders_that_there_are():
+    text = documents.read("docs/ARCHITECTURE.md")
+    files = {os.path.relpath(path, documents.ROOT) for path in glob.glob(os.path.join(documents.ROOT, "src/*/*"))}
+    named = set(re.findall(r"`((?:[\w-]+/)*\w+\.(?:cc|h))`", text))
+    assert len(named) > 40
+    for name in named:
+        assert any(f"/{path}".endswith("/" + name) for path in files), f"docs/ARCHITECTURE.md names {name}, which there is not"
+    assert set(re.findall(r"`src/([\w-]+)`", text)) >= set(os.listdir(os.path.join(documents.ROOT, "src")))
