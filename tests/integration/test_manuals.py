@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import documents
+from harness import documents, walkthrough
 
 COMMANDS = sorted(path for path in glob.glob(os.path.join(documents.ROOT, "src/doveadm-proxymap/*.cc"))
                   if re.search(r'\.name = "proxymap ', documents.read(os.path.relpath(path, documents.ROOT))))
@@ -42,8 +42,34 @@ def test_a_command_has_its_section_with_its_options(path):
             assert option in section[1], f"doveadm-proxymap(1): {name} does not name {option}"
 
 
-def test_there_are_commands():
-    assert len(COMMANDS) > 15
+def usages():
+    """Of each command: its options and parameters, as the tool prints them."""
+    return {name: re.sub(r'"\s*"', "", usage) for path in COMMANDS for name, usage in
+            re.findall(r'\.name = "proxymap (\w+)",\s*\.usage = "((?:[^"]|"\s*")*)"', source(path))}
+
+
+def test_what_documents_call_is_there_with_its_options():
+    """In text and tables too; the blocks are run elsewhere."""
+    known = usages()
+    assert len(known) > 15
+    names = [f"docs/{os.path.relpath(path, os.path.join(documents.ROOT, 'docs'))}" for path in
+             glob.glob(os.path.join(documents.ROOT, "docs/**/*.md"), recursive=True)]
+    for name in ["README.md", *names]:
+        for call, options in re.findall(r"doveadm(?: -[a-z] \S+)* proxymap (\w+)([^`|\n]*)", documents.read(name)):
+            assert call in known, f"{name}: doveadm proxymap {call}"
+            for option in re.findall(r"(?<= )--[a-z-]+", options):
+                assert option in known[call] or option == "--config", f"{name}: doveadm proxymap {call} {option}"
+
+
+@pytest.mark.parametrize("path", glob.glob(os.path.join(documents.ROOT, "docs/**/*.md"), recursive=True) + [
+    os.path.join(documents.ROOT, "README.md")], ids=os.path.basename)
+def test_each_link_leads_to_a_file_and_a_heading(path):
+    for there, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", documents.read(os.path.relpath(path, documents.ROOT))):
+        target = os.path.normpath(os.path.join(os.path.dirname(path), there)) if there else path
+        assert os.path.exists(target), f"{path}: {there}"
+        if heading:
+            headings = re.findall(r"(?m)^#+ (.*)", documents.read(os.path.relpath(target, documents.ROOT)))
+            assert heading in map(walkthrough.anchor, headings), f"{path}: {there}#{heading}"
 
 
 def test_each_field_of_a_record_is_in_the_manual_and_no_other():

@@ -3,8 +3,9 @@
 import json
 import os
 import re
-import shlex
+import signal
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -133,22 +134,31 @@ def test_fail2ban_would_find_the_client_of_a_wrong_password(site):
     assert not site.proxy.grep(regex, mark)
 
 
-def test_memcached_starts_with_the_options_shown(site, workspace):
-    """And is a mirror that evicts nothing."""
+def test_memcached_starts_with_the_options_shown_and_comes_back_warm(workspace):
     folder = os.path.join(workspace, "operations-memcached")
-    os.makedirs(folder, mode=0o777)
+    os.makedirs(folder)
     os.chmod(folder, 0o777)
     port = ports.free_port()
-    options = [word for line in conf("/etc/memcached.conf").splitlines() for word in shlex.split(line)]
-    place = {"11211": str(port), "/run/memcached/map": os.path.join(folder, "map")}
-    server = Process(["memcached", *(place.get(word, word) for word in options)], os.path.join(folder, "out"))
+    place = {"11211": str(port), "/dev/shm/memcached-map": os.path.join(folder, "map")}
+    options = [place.get(word, word) for word in conf("/etc/memcached.conf").split()]
+    ended_by, = re.findall(r"KillSignal=(\w+)", conf("/etc/systemd/system/memcached.service.d/warm.conf"))
+    client = Memcached.__new__(Memcached)
+    client.address = ("127.0.0.1", port)
+
+    def start():
+        server = Process(["memcached", *options], os.path.join(folder, "out"))
+        server.wait_accepting([client.address])
+        return server
+    server = start()
     try:
-        server.wait_accepting([("127.0.0.1", port)])
-        client = Memcached.__new__(Memcached)
-        client.address = ("127.0.0.1", port)
         settings = client.stats("settings")
         assert (settings["evictions"], settings["maxbytes"], settings["maxconns"]) == ("off", str(512 << 20), "4096")
-        assert settings.get("memory_file", place["/run/memcached/map"]) == place["/run/memcached/map"]
+        client.set("pm:marker", "warm")
+        server.stop(getattr(signal, ended_by))
+        ended = time.time()
+        wait_until(lambda: time.time() > ended + 1.1, "the next second")
+        server = start()
+        assert client.get("pm:marker") == b"warm"
     finally:
         server.stop()
 

@@ -4,6 +4,8 @@ import glob
 import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -44,3 +46,12 @@ def test_the_tutorial_shows_what_each_step_prints():
         kinds.setdefault(block.section, set()).add(block.kind)
     for section in ("6. The map", "7. Log in", "8. A backend that is not the backend", "9. Move a user, and lose the map"):
         assert "output" in kinds[section], section
+
+
+@pytest.mark.parametrize("name", ["2.3", "2.4"])
+def test_it_is_a_script_for_other_machines_too(name):
+    """As walkthrough.py prints it."""
+    path = os.path.join(os.path.dirname(walkthrough.__file__), "walkthrough.py")
+    text = subprocess.run([sys.executable, path, TUTORIAL, name], capture_output=True, text=True, check=True).stdout
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+    assert text.count("dovecot_config_version") == {"2.3": 0, "2.4": 2}[name]
