@@ -175,3 +175,16 @@ def test_a_capability_is_taken_away_as_shown(site, name, take_away):
         out.write(file.read() + take_away)
     done = subprocess.run(["doveconf", "-c", path, "imap_capability"], capture_output=True, text=True, check=True)
     assert "NOTIFY" in done.stdout and done.stderr == ""
+
+
+def test_the_table_of_source_ports_adds_up():
+    """Two thirds of the ports of an address are planned with; with the library, of each address and backend."""
+    guide = documents.read("docs/OPERATIONS.md")
+    ports_of_one = int(re.search(r"between its two numbers: ([\d,]+) by default", guide)[1].replace(",", "")) * 2 / 3
+    rows = re.findall(r"(?m)^\| ([\d,]+) \| (\d+)(?: address)? \| (.*) \|$", guide)
+    assert len(rows) == 4
+    for connections, plain, with_library in rows:
+        needed = int(connections.replace(",", "")) / ports_of_one
+        assert needed <= int(plain) < needed + 1
+        for addresses, backends in re.findall(r"(\d+),? with (\d+)", with_library):
+            assert needed <= int(addresses) * int(backends)
