@@ -223,7 +223,7 @@ def as_an_admin_of_a_fleet(request, command):
 
 
 def as_the_manual_says(request, command):
-    """Compares what is printed, but for blanks, positions, and the ports of this test."""
+    """Compares what is printed, but for blanks, positions, times, and the ports of this test."""
     machine = request.getfixturevalue("machine")
     routes = routes_of(command.source)
     fails = "nothing was imported" in command.output
@@ -244,6 +244,7 @@ def as_the_manual_says(request, command):
         text = text.replace(f"{machine.table}-replica", machine.table).replace(machine.table, "/var/lib/dovecot-proxymap")
         text = text.replace(machine.memcached.setting, "memcached:127.0.0.1:11211")
         text = re.sub(r"[0-9a-f]{16}\.\d+\.\d+|position \.\.\.", "POSITION", text).replace("position POSITION", "POSITION")
+        text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
         text = re.sub(r"\b(bytes|limit|latency_us|items)=\d+", r"\1=N", text)
         return re.sub(r"\s", "", text)
     assert bare(done.stdout + done.stderr) == bare(command.output), done.stdout + done.stderr
