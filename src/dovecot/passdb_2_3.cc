@@ -25,11 +25,16 @@ static passdb_module *proxymap_preinit(pool_t pool, const char *args) noexcept
 
 } // extern "C"
 
-passdb_module_interface interface = {
-    "proxymap",      proxymap_preinit,      proxymap_init,
-    proxymap_deinit, proxymap_verify_plain, proxymap_lookup_credentials,
-    nullptr,
-};
+passdb_module_interface interface = [] {
+    passdb_module_interface filled = {};
+    filled.name = "proxymap";
+    filled.preinit = proxymap_preinit;
+    filled.init = proxymap_init;
+    filled.deinit = proxymap_deinit;
+    filled.verify_plain = proxymap_verify_plain;
+    filled.lookup_credentials = proxymap_lookup_credentials;
+    return filled;
+}();
 
 // For all protocols, or for one.
 bool settings_fit(const auth_request *request)
