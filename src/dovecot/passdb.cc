@@ -174,10 +174,9 @@ bool failures_let_in(const auth_passdb *block)
 // Empty: none is enabled.
 std::string find_believing_mechanism(const auth *protocol)
 {
-    for (const mech_module_list *mech = protocol->reg->modules; mech != nullptr;
-         mech = mech->next) {
-        if (lets_in_by_itself(mech->module.mech_name))
-            return mech->module.mech_name;
+    for (std::string &name : enabled_mechanisms(protocol)) {
+        if (lets_in_by_itself(name))
+            return std::move(name);
     }
     return {};
 }
@@ -276,23 +275,29 @@ void proxymap_verify_plain(auth_request *request, const char *password,
         callback(PASSDB_RESULT_INTERNAL_FAILURE, request);
 }
 
+// The callback itself takes other arguments in each release.
+static void fail_credentials(lookup_credentials_callback_t *callback, auth_request *request)
+{
+    passdb_handle_credentials(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, nullptr, callback, request);
+}
+
 void proxymap_lookup_credentials(auth_request *request,
                                  lookup_credentials_callback_t *callback) noexcept
 {
     if (!check_layout(request)) {
-        callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
+        fail_credentials(callback, request);
         return;
     }
     bool done = guard("lookup_credentials", [&] {
         Found_block found = find_block(request->passdb);
         if (found.instance == nullptr || found.instance->passdb == nullptr)
-            callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
+            fail_credentials(callback, request);
         else
             found.instance->passdb->lookup_credentials(Auth_request(request), *found.rules,
                                                        reinterpret_cast<std::uintptr_t>(callback));
     });
     if (!done)
-        callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
+        fail_credentials(callback, request);
 }
 
 void proxymap_init(passdb_module *module) noexcept
@@ -346,7 +351,7 @@ std::string_view Auth_request::service() const
 
 std::string_view Auth_request::mechanism_name() const
 {
-    return request_->mech == nullptr ? std::string_view() : request_->mech->mech_name;
+    return mechanism_of(request_);
 }
 
 Mechanism_class Auth_request::mechanism() const
@@ -435,7 +440,7 @@ void Auth_request::clear_route_fields()
 
 bool Auth_request::authenticates() const
 {
-    return request_->mech != nullptr;
+    return !mechanism_name().empty();
 }
 
 bool Auth_request::is_self(const std::string &host, const std::string &hostip,
@@ -505,6 +510,13 @@ void answer_plain(const Auth_request &request, std::uintptr_t answer, Verdict ve
 void answer_credentials(const Auth_request &request, std::uintptr_t answer, Verdict verdict,
                         const char *password)
 {
+    if (overrules_passdbs(request.get())) {
+        // MUST: without a route it fails. Nor does it need a password, which may be of no use.
+        password = nullptr;
+        if (verdict == Verdict::user_unknown || verdict == Verdict::password_mismatch ||
+            verdict == Verdict::scheme_not_available)
+            verdict = Verdict::user_disabled;
+    }
     const char *scheme = nullptr;
     if (password != nullptr) {
         scheme = password_get_scheme(&password);

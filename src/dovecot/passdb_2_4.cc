@@ -48,8 +48,6 @@ Result<Done> preinit(pool_t pool, event *event, passdb_module **module_r)
 
 } // namespace
 
-extern "C" {
-
 // Called for each block of each protocol.
 static int proxymap_preinit(pool_t pool, event *event, passdb_module **module_r,
                             const char **error_r) noexcept
@@ -63,17 +61,24 @@ static int proxymap_preinit(pool_t pool, event *event, passdb_module **module_r,
     return *module_r == nullptr ? -1 : 0;
 }
 
-} // extern "C"
+// As Dovecot 2.4.5 calls it. The cache that it offers would hide a move for an hour.
+static int proxymap_preinit(pool_t pool, event *event, const struct passdb_parameters *,
+                            passdb_module **module_r, const char **error_r) noexcept
+{
+    return proxymap_preinit(pool, event, module_r, error_r);
+}
 
-passdb_module_interface interface = {
-    .name = "proxymap",
-    .preinit = proxymap_preinit,
-    .init = proxymap_init,
-    .deinit = proxymap_deinit,
-    .verify_plain = proxymap_verify_plain,
-    .lookup_credentials = proxymap_lookup_credentials,
-    .set_credentials = nullptr,
-};
+// Takes the preinit that has its type.
+passdb_module_interface interface = [] {
+    passdb_module_interface filled = {};
+    filled.name = "proxymap";
+    filled.preinit = proxymap_preinit;
+    filled.init = proxymap_init;
+    filled.deinit = proxymap_deinit;
+    filled.verify_plain = proxymap_verify_plain;
+    filled.lookup_credentials = proxymap_lookup_credentials;
+    return filled;
+}();
 
 // auth_request_passdb_lookup_begin() sets those of the block.
 bool settings_fit(const auth_request *request)

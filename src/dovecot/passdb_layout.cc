@@ -168,6 +168,15 @@ const char *find_difference_when_changed(auth_request *request, const auth &prot
     return found;
 }
 
+// 2.4.5 has no such function any more.
+template <typename Interface> bool sets_no_credentials(const Interface &stock)
+{
+    if constexpr (requires { stock.set_credentials; })
+        return stock.set_credentials == nullptr;
+    else
+        return true;
+}
+
 } // namespace
 
 const char *find_interface_difference()
@@ -179,7 +188,7 @@ const char *find_interface_difference()
     if (known == nullptr ||
         (copy_foreign(known, stock) && is_text(stock.name, "static") &&
          stock.verify_plain != nullptr && stock.lookup_credentials != nullptr &&
-         stock.init == nullptr && stock.deinit == nullptr && stock.set_credentials == nullptr))
+         stock.init == nullptr && stock.deinit == nullptr && sets_no_credentials(stock)))
         return nullptr;
     return "passdb modules";
 }

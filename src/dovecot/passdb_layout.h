@@ -29,7 +29,7 @@ bool block_settings_fit();
 // What else a block has of its settings. Both are copies.
 bool block_fits(const auth_passdb &block, const auth_passdb_settings &set);
 
-// ---- in mechanisms_layout.cc
+// ---- in mechanisms_2_3.cc and mechanisms_2_4_5.cc
 
 // The list of the protocol's mechanisms.
 bool mechanisms_fit(const auth &protocol);
