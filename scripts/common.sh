@@ -43,6 +43,14 @@ install_packages() {
 # several times that of -Og. This much is enough for a stack trace with lines.
 quick="-Og -g1"
 
+# Here and not in the Makefiles: two releases of Debian may share the tree, each with other autotools.
+make_configure() {
+    if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am src tests completions conf.d man docs systemd \
+        \( -name 'Makefile.*' -o -name configure.ac \) -newer configure -print -quit)" ]; then
+        autoreconf --install --force >"$1" 2>&1 || { cat "$1" >&2; die "autoreconf failed"; }
+    fi
+}
+
 # Builds targets in a build folder of its own: build FOLDER "TARGETS" [configure options].
 # Optimized as a user's build is, unless the options say otherwise. Its output is in
 # FOLDER/build.log, and on the screen when it fails.
@@ -50,11 +58,7 @@ build() {
     local folder=$1 targets=$2 log=$1/build.log
     shift 2
     mkdir -p "$folder"
-    # Here and not in the Makefiles: two releases of Debian may share the tree, each with other autotools.
-    if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am src tests completions conf.d man docs systemd \
-        \( -name 'Makefile.*' -o -name configure.ac \) -newer configure -print -quit)" ]; then
-        autoreconf --install --force >"$log" 2>&1 || { cat "$log" >&2; die "autoreconf failed"; }
-    fi
+    (flock 9 && make_configure "$log") 9<configure.ac || exit 1 # not twice at the same time
     if [ ! -f "$folder/Makefile" ]; then
         (cd "$folder" && ../configure --quiet --enable-werror --disable-maintainer-mode CXXFLAGS="-O2 -g1" "$@") >"$log" 2>&1 ||
             { tail -n 20 "$log" >&2; die "configure failed in $folder"; }

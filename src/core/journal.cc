@@ -9,6 +9,7 @@ namespace proxymap {
 
 namespace {
 
+constexpr std::string_view time_start = "time ";
 constexpr std::string_view part_start = "v1 pos=";
 constexpr std::string_view parts_start = " parts=";
 
@@ -20,6 +21,12 @@ std::string part_head(const Position &position, std::size_t parts)
     head += std::to_string(parts);
     head += '\n';
     return head;
+}
+
+// The first line, with its end, when it is one of time.
+std::string_view time_line(std::string_view text)
+{
+    return text.starts_with(time_start) ? text.substr(0, text.find('\n') + 1) : std::string_view();
 }
 
 // Whole lines of the text, as many as a part holds each.
@@ -37,6 +44,11 @@ std::vector<std::string_view> cut(std::string_view text)
 
 } // namespace
 
+std::string format_journal_time(std::uint64_t time)
+{
+    return std::string(time_start) + std::to_string(time) + '\n';
+}
+
 std::string format_journal_line(Kind kind, const std::string &name)
 {
     return format_record({kind, name, {}, {}}) + '\n';
@@ -45,6 +57,14 @@ std::string format_journal_line(Kind kind, const std::string &name)
 Result<Journal_entry> parse_journal_text(std::string_view text)
 {
     Journal_entry entry;
+    if (const std::string_view line = time_line(text); !line.empty()) {
+        const std::string_view digits = line.substr(time_start.size());
+        std::from_chars(digits.data(), digits.data() + digits.size(), entry.time);
+        if (entry.time == 0 || format_journal_time(entry.time) != line) {
+            return Error{"the journal's line of time is not understood"};
+        }
+        text.remove_prefix(line.size());
+    }
     if (text == journal_reset) {
         entry.reset = true;
         return entry;
@@ -67,8 +87,9 @@ Result<Journal_entry> parse_journal_text(std::string_view text)
 std::vector<std::string> split_journal_entry(const Position &position, std::string_view text)
 {
     auto pieces = cut(text);
+    const std::string reset = std::string(time_line(text)).append(journal_reset);
     if (pieces.size() > max_journal_parts) {
-        pieces = {journal_reset};
+        pieces = {reset};
     }
     const auto head = part_head(position, pieces.size());
     std::vector<std::string> values;

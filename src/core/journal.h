@@ -1,8 +1,10 @@
 // The journal: which records each transaction of the table changed, by name. Stands in the table
 // under `log:...` and in a mirror under `<namespace>:log:<sequence>`.
 //
-// The text is one line a record, `user john`, quoted as in a record; or the one line `reset`, when
-// they are too many to be named: anything may have changed then.
+// The text is a line `time 1763887336`, in seconds since 1970 by the clock of the table's host,
+// which is for the admin alone: nothing is decided by it. Then one line a record, `user john`,
+// quoted as in a record; or the one line `reset`, when they are too many to be named: anything may
+// have changed then.
 #pragma once
 
 #include "position.h"
@@ -27,11 +29,13 @@ inline constexpr std::uint64_t mirror_journal_entries = 1000;
 inline constexpr std::string_view journal_reset = "reset\n";
 
 // One line, with its end.
+std::string format_journal_time(std::uint64_t time);
 std::string format_journal_line(Kind kind, const std::string &name);
 
 struct Journal_entry {
     bool reset = false;
     std::vector<Key> keys;
+    std::uint64_t time = 0; // unknown: there is no such line
 };
 Result<Journal_entry> parse_journal_text(std::string_view text);
 

@@ -3,6 +3,7 @@
 #include "dovecot/settings_source.h"
 
 #include <cerrno>
+#include <ctime>
 #include <sys/stat.h>
 
 namespace proxymap {
@@ -94,6 +95,16 @@ std::string first_ones(const std::vector<std::string> &first, std::uint64_t coun
     for (const std::string &one : first)
         text += (text.empty() ? "" : ", ") + one;
     return text + (count > first.size() ? ", ..." : "");
+}
+
+std::string format_time(std::uint64_t time)
+{
+    const auto seconds = static_cast<std::time_t>(time);
+    std::tm parts{};
+    char text[32];
+    if (time == 0 || gmtime_r(&seconds, &parts) == nullptr)
+        return {};
+    return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 int fail(int code, const std::string &message)

@@ -76,6 +76,9 @@ std::string label(const Key &key);
 // `john, joe, jane, ...`: the first ones; count: of all.
 std::string first_ones(const std::vector<std::string> &first, std::uint64_t count);
 
+// `2026-01-31T12:00:00Z`, of seconds since 1970; empty for 0.
+std::string format_time(std::uint64_t time);
+
 // The fields of a record as they stand in a routes file, without kind and name.
 std::string format_fields(const Record &record);
 

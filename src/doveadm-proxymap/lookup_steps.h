@@ -7,6 +7,7 @@
 
 #include "core/configuration.h"
 #include "dovecot/doveadm.h"
+#include "store/lmdb_table.h"
 #include "store/store.h"
 
 #include <map>
@@ -30,7 +31,8 @@ class Steps {
     // configuration must outlive it.
     explicit Steps(const Configuration &configuration) : configuration_(configuration) {}
 
-    // Reads a mirror's record once more, to see its seal. Blocks.
+    // Asks the store once more: for the seal, and for the time of the record in its journal.
+    // Blocks.
     void asked(const Asked &asked);
     void decided(std::string_view what, Outcome outcome, std::string_view why);
     // The newest position that any store has shown: what is older was written before it.
@@ -39,11 +41,17 @@ class Steps {
     void client(std::string_view ip, bool may, std::string_view why);
 
   private:
+    // Null: it cannot be asked.
+    Mirror_reading *mirror(const Store_address &address);
     std::string seal_of(const Asked &asked);
+    std::string written_at(const Asked &asked);
+    Result<std::optional<std::string>> journal_text(const Asked &asked);
 
     const Configuration &configuration_;
-    Rows rows_{"table", {"step", "what", "store", "outcome", "position", "seal", "value"}};
-    std::map<std::string, std::unique_ptr<Mirror_reading>> mirrors_;
+    Rows rows_{"table",
+               {"step", "what", "store", "outcome", "position", "written", "seal", "value"}};
+    std::map<std::string, std::unique_ptr<Mirror_reading>> mirrors_; // null: cannot be asked
+    std::unique_ptr<Table> table_;
 };
 
 } // namespace proxymap

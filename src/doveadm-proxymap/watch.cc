@@ -82,7 +82,7 @@ Result<News> look(const Settings &settings, const std::optional<Position> &since
 bool show(Rows &rows, const std::vector<Shown_change> &changes)
 {
     for (const Shown_change &change : changes)
-        rows.add({format_position(change.position),
+        rows.add({format_position(change.position), format_time(change.time),
                   change.reset ? "reset" : to_string(change.key.kind),
                   change.reset ? "" : std::string_view(change.key.name)});
     return rows.show();
@@ -91,7 +91,7 @@ bool show(Rows &rows, const std::vector<Shown_change> &changes)
 int watch(const Settings &settings, std::optional<Position> since, bool once)
 {
     const Stop_signals stop;
-    Rows rows("tab", {"position", "kind", "name"});
+    Rows rows("tab", {"position", "time", "kind", "name"});
     std::string last_why;
     if (once && !since)
         since.emplace(); // all that there is

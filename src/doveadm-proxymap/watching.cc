@@ -15,9 +15,9 @@ Result<Done> add_entry(const Position &at, const std::string &text,
         return Error{"the journal at position " + format_position(at) + ": " +
                      entry.error().message};
     if (entry->reset)
-        changes.push_back({at, true, {}});
+        changes.push_back({at, entry->time, true, {}});
     for (Key &key : entry->keys)
-        changes.push_back({at, false, std::move(key)});
+        changes.push_back({at, entry->time, false, std::move(key)});
     return Done{};
 }
 
@@ -32,7 +32,7 @@ Result<std::vector<Shown_change>> changes_between(const Position &since, const P
     const bool leads =
         since.table == now.table && since.epoch == now.epoch && since.older_than(now);
     if (since.known() && !leads) {
-        changes.push_back({now, true, {}});
+        changes.push_back({now, 0, true, {}});
         return changes;
     }
     const std::uint64_t last_known = since.known() ? since.sequence : 0;
@@ -49,7 +49,7 @@ Result<std::vector<Shown_change>> changes_between(const Position &since, const P
         entries.emplace_back(at, std::move(**text));
     }
     if (since.known() && at.sequence > last_known)
-        changes.push_back({at, true, {}});
+        changes.push_back({at, 0, true, {}});
     for (; !entries.empty(); entries.pop_back()) {
         if (auto added = add_entry(entries.back().first, entries.back().second, changes); !added)
             return added.error();

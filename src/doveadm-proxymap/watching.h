@@ -15,8 +15,9 @@ namespace proxymap {
 // One line for the admin.
 struct Shown_change {
     Position position;
-    bool reset = false; // anything may have changed up to this position
-    Key key{};          // else
+    std::uint64_t time = 0; // as in the journal
+    bool reset = false;     // anything may have changed up to this position
+    Key key{};              // else
 };
 
 // The text (journal.h) of the entry of just that position; nothing: it is not there any more.

@@ -5,21 +5,15 @@
 // connection of its own here, as dns_lookup() makes it.
 #include "dns.h"
 
-#include "dovecot.h"
+#include "dns_request.h"
 
 #include <cstring>
 #include <exception>
 #include <utility>
 
-extern "C" {
-#include <dns-lookup.h>
-}
-
 namespace proxymap {
 
 namespace {
-
-constexpr unsigned int timeout_msecs = 5000;
 
 // Nothing for what is no address of ours: an IPv4-mapped one.
 std::optional<Ip> to_ip(const ip_addr &address)
@@ -52,13 +46,9 @@ class Dns_lookup final : public Resolver::Lookup {
     Dns_lookup(struct ioloop *loop, const std::string &name, Resolver::Callback callback)
         : callback_(std::move(callback))
     {
-        dns_lookup_settings settings{};
-        settings.dns_client_socket_path = DNS_CLIENT_SOCKET_NAME;
-        settings.timeout_msecs = timeout_msecs;
-        settings.ioloop = loop;
         starting_ = true;
         // A failure calls back before it returns, which our own caller does not expect.
-        if (dns_lookup(name.c_str(), &settings, on_result, this, &lookup_) < 0)
+        if (start_dns_request(loop, name.c_str(), on_result, this, &lookup_) < 0)
             failed_ = timeout_add_short_to(loop, 0, on_failure, this);
         starting_ = false;
     }
@@ -73,8 +63,9 @@ class Dns_lookup final : public Resolver::Lookup {
 
   private:
     // Dovecot frees its look-up after this.
-    static void on_result(const struct dns_lookup_result *result, Dns_lookup *its) noexcept
+    static void on_result(const struct dns_lookup_result *result, void *context) noexcept
     {
+        auto *its = static_cast<Dns_lookup *>(context);
         its->lookup_ = nullptr;
         if (its->starting_) {
             its->error_ = to_result(*result);

@@ -4,7 +4,9 @@
 #include "doveadm.h"
 
 #include "ioloop.h"
+#include "layout.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -18,6 +20,7 @@ extern "C" {
 #include <array.h>
 #include <ioloop.h>
 #include <ostream.h>
+#include <settings-parser.h>
 
 #include <doveadm.h>
 
@@ -41,8 +44,98 @@ std::vector<std::unique_ptr<Registered>> &registered()
     return commands;
 }
 
+constexpr unsigned max_parameters = 100;
+
+// Whether doveadm knows a parameter of that name of this command.
+bool has_parameter(const struct doveadm_cmd_ver2 *command, const std::string &name)
+{
+    for (const auto *known = command->parameters; known->name != nullptr; ++known) {
+        if (name == known->name)
+            return true;
+    }
+    return false;
+}
+
+std::pair<const struct doveadm_cmd_ver2 *, unsigned> all_commands()
+{
+    unsigned count;
+    const void *first = array_get_i(&doveadm_cmds_ver2.arr, &count);
+    return {static_cast<const struct doveadm_cmd_ver2 *>(first), count};
+}
+
+// How many parameters of doveadm's own command are read as ours would be.
+std::optional<unsigned> count_parameters(const struct doveadm_cmd_param *first)
+{
+    for (unsigned i = 0; i < max_parameters; i++) {
+        struct doveadm_cmd_param parameter;
+        if (!copy_foreign(first + i, parameter))
+            return std::nullopt;
+        if (parameter.name == nullptr)
+            return i;
+        const std::optional<std::string> name = copy_foreign_text(parameter.name);
+        if (!name || name->empty() || parameter.type > CMD_PARAM_ISTREAM)
+            return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+// Whether doveadm's structures are those of the headers that this was compiled with: what differs;
+// null: nothing.
+const char *find_layout_difference()
+{
+    if (!has_settings_at(doveadm_setting_parser_info,
+                         {{"base_dir", offsetof(struct doveadm_settings, base_dir)},
+                          {"doveadm_username", offsetof(struct doveadm_settings, doveadm_username)},
+                          {"doveadm_password", offsetof(struct doveadm_settings, doveadm_password)},
+                          {"doveadm_port", offsetof(struct doveadm_settings, doveadm_port)}}))
+        return "settings";
+    if (doveadm_cmds_ver2.arr.element_size != sizeof(struct doveadm_cmd_ver2))
+        return "commands";
+    const auto [first, count] = all_commands();
+    unsigned telling = 0; // with several parameters, so that their size shows too
+    for (unsigned i = 0; i < count && telling < 3; i++) {
+        const std::optional<std::string> name = copy_foreign_text(first[i].name);
+        if (!name || name->empty())
+            return "commands";
+        if (first[i].parameters == nullptr)
+            continue;
+        const std::optional<unsigned> parameters = count_parameters(first[i].parameters);
+        if (!parameters)
+            return "parameters";
+        telling += *parameters > 1 ? 1 : 0;
+    }
+    return telling > 0 ? nullptr : "commands";
+}
+
+bool context_fits(const struct doveadm_cmd_context *context)
+{
+    const auto [first, count] = all_commands();
+    if (context->cmd < first || context->cmd >= first + count || context->argc < 0)
+        return false;
+    for (int i = 0; i < context->argc; i++) {
+        struct doveadm_cmd_param given;
+        if (!copy_foreign(context->argv + i, given))
+            return false;
+        const std::optional<std::string> name = copy_foreign_text(given.name);
+        if (!name || !has_parameter(context->cmd, *name))
+            return false;
+    }
+    return true;
+}
+
+void say_layout_differs(const char *what)
+{
+    i_error("proxymap: this doveadm lays out its %s otherwise than the headers that proxymap was "
+            "built with (" DOVECOT_ABI_VERSION "): rebuild it against the installed dovecot-dev",
+            what);
+}
+
 int run_command(struct doveadm_cmd_context *context)
 {
+    if (!context_fits(context)) {
+        say_layout_differs("calls of commands");
+        return EX_SOFTWARE;
+    }
     for (const auto &candidate : registered()) {
         const Command &command = candidate->command;
         if (std::string_view(command.name) != context->cmd->name)
@@ -65,7 +158,7 @@ void on_command(struct doveadm_cmd_context *context) noexcept
         try {
             code = run_command(context);
         } catch (const std::exception &error) {
-            i_error("%s: unexpected: %s", context->cmd->name, error.what());
+            i_error("proxymap: unexpected: %s", error.what());
         }
         // doveadm may have set a code of its own already.
         if (code != 0)
@@ -130,6 +223,13 @@ std::vector<std::string> Arguments::list(const char *name) const
 
 void register_command(const Command &command)
 {
+    static const char *const difference = find_layout_difference();
+    static bool said = false;
+    if (difference != nullptr) {
+        if (!std::exchange(said, true))
+            say_layout_differs(difference);
+        return;
+    }
     auto entry = std::make_unique<Registered>();
     entry->command = command;
     for (const Parameter &parameter : command.parameters)

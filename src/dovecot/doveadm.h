@@ -47,7 +47,8 @@ struct Command {
 };
 
 // Makes the command known to doveadm for the rest of the process's life. Where doveadm-server is
-// asked for one that is not remote, it is refused with EX_NOPERM.
+// asked for one that is not remote, it is refused with EX_NOPERM. A doveadm whose structures are
+// not those that this was compiled with is told of no command, and the admin why.
 void register_command(const Command &command);
 
 // Whether the admin chose an output format with `doveadm -f`.

@@ -3,6 +3,7 @@
 
 #include "../core/clock.h"
 #include "dovecot.h"
+#include "send_filter.h"
 
 extern "C" {
 #include <event-filter.h>
@@ -72,7 +73,7 @@ void log_debug(event *event, const std::string &text)
 
 bool events_wanted(event *parent)
 {
-    return filters_anything(event_get_global_debug_send_filter()) || event_want_debug(parent);
+    return filters_anything(find_send_filter()) || event_want_debug(parent);
 }
 
 void emit_lookup_finished(event *parent, const Lookup_finished &what)

@@ -1,5 +1,5 @@
 // Login processes of both branches: how the plugin gets between auth's reply and the backend.
-// login_2_3.cc and login_2_4.cc have the rest, by login_branch.h.
+// login_2_3.cc, login_2_4.cc and login_names_*.cc have the rest, by login_branch.h.
 //
 //   client_allocated    one Client_state for each client
 //   v.sasl_filter_mech  the one hook between "core set sasl_callback" and auth's reply: there the
@@ -33,7 +33,7 @@ namespace {
 struct Client_state {
     client_vfuncs super = {};
     ::client *client = nullptr;
-    sasl_server_callback_t *sasl_callback = nullptr; // core's
+    Auth_callback *sasl_callback = nullptr; // core's
     std::unique_ptr<Proxied_login> login;
     bool without_reconnects = false; // login_proxy_max_reconnects = 0, which attempt() hides
     timeout *to_retry = nullptr;     // one reference to the client is held
@@ -114,7 +114,7 @@ void emit_handshake(const Client_state &state, bool good)
 }
 
 // Handshake over; nothing has been sent through it.
-int on_handshake(const char **error_r, void *context) noexcept
+Handshake_verdict on_handshake(const char **error_r, void *context) noexcept
 {
     auto *state = static_cast<Client_state *>(context);
     try {
@@ -122,13 +122,13 @@ int on_handshake(const char **error_r, void *context) noexcept
             state->login->tls()->finish(state->ssl, state->handshake.get())) {
             state->passed = true;
             emit_handshake(*state, true);
-            return 0;
+            return handshake_passed;
         }
         *error_r = "the TLS policy is not satisfied";
     } catch (...) {
         *error_r = "out of memory";
     }
-    return -1;
+    return handshake_refused;
 }
 
 // An SSL and the state whose handshake it is know each other until one of them goes: Dovecot may
@@ -289,7 +289,7 @@ void refuse(Client_state *state, const std::string &why)
     if (events_wanted(client->event))
         emit_event(client->event, "proxymap_login_refused", {{"reason", why}}, {});
     const char *args[] = {"code=temp_fail", nullptr};
-    state->sasl_callback(client, SASL_SERVER_REPLY_AUTH_FAILED, nullptr, args);
+    state->sasl_callback(client, auth_failed, nullptr, args);
 }
 
 void attempt(Client_state *state) noexcept;
@@ -329,13 +329,12 @@ void attempt(Client_state *state) noexcept
         // A source that cannot be bound shows within this call, and Dovecot says so to
         // proxy_failed() only where it would reconnect.
         client_ref(client);
-        const login_settings *stock_set = client->set;
-        login_settings set = *stock_set;
-        state->without_reconnects = set.login_proxy_max_reconnects == 0;
-        set.login_proxy_max_reconnects = std::max(set.login_proxy_max_reconnects, 1U);
-        client->set = &set;
-        state->sasl_callback(client, SASL_SERVER_REPLY_SUCCESS, nullptr, args.data());
-        client->set = stock_set;
+        const unsigned reconnects = client->set->login_proxy_max_reconnects;
+        state->without_reconnects = reconnects == 0;
+        {
+            const Reconnect_limit limit(client, std::max(reconnects, 1U));
+            state->sasl_callback(client, auth_success, nullptr, args.data());
+        }
         state->without_reconnects = false;
         // The connection is on its way at best.
         if (state->handshake != nullptr && client->login_proxy != nullptr)
@@ -389,13 +388,11 @@ void on_retry(Client_state *state) noexcept
         return;
     }
     const std::string refusal = state->refusal;
-    const login_settings *stock_set = client->set;
-    login_settings set = *stock_set;
-    set.login_proxy_max_reconnects = 0;
-    client->set = &set;
-    login_proxy_failed(client->login_proxy, login_proxy_get_event(client->login_proxy),
-                       LOGIN_PROXY_FAILURE_TYPE_REMOTE, refusal.c_str());
-    client->set = stock_set;
+    {
+        const Reconnect_limit none(client, 0);
+        login_proxy_failed(client->login_proxy, login_proxy_get_event(client->login_proxy),
+                           LOGIN_PROXY_FAILURE_TYPE_REMOTE, refusal.c_str());
+    }
     client_unref(&client);
 }
 
@@ -551,8 +548,7 @@ int on_proxy_line(::client *client, const char *line) noexcept
 
 // ---- the client
 
-void hand_on(Client_state *state, sasl_server_reply reply, const char *data,
-             const char *const *args)
+void hand_on(Client_state *state, Auth_reply_kind reply, const char *data, const char *const *args)
 {
     const Auth_reply view(args);
     if (!view.has_own_fields())
@@ -579,14 +575,14 @@ void take_back_announcement(const char *const *fields)
 }
 
 // In place of core's callback.
-void on_auth_reply(::client *client, sasl_server_reply reply, const char *data,
+void on_auth_reply(::client *client, Auth_reply_kind reply, const char *data,
                    const char *const *args) noexcept
 {
     Client_state *state = find_state(client);
     try {
-        if (reply == SASL_SERVER_REPLY_SUCCESS)
+        if (reply == auth_success)
             take_back_announcement(client->auth_passdb_args);
-        if (reply != SASL_SERVER_REPLY_SUCCESS || args == nullptr || !Auth_reply(args).proxies())
+        if (reply != auth_success || args == nullptr || !Auth_reply(args).proxies())
             return hand_on(state, reply, data, args);
         end_attempt(state);
         state->was_full = false;

@@ -62,6 +62,23 @@ void Own_context::restore(::client *client)
     settings_ = nullptr;
 }
 
+// Each client has settings of its own.
+static void set_reconnects(const ::client *client, unsigned limit)
+{
+    const_cast<login_settings *>(client->set)->login_proxy_max_reconnects = limit;
+}
+
+Reconnect_limit::Reconnect_limit(::client *client, unsigned limit)
+    : client_(client), before_(client->set->login_proxy_max_reconnects)
+{
+    set_reconnects(client_, limit);
+}
+
+Reconnect_limit::~Reconnect_limit()
+{
+    set_reconnects(client_, before_);
+}
+
 istream *backend_input(login_proxy *proxy)
 {
     return login_proxy_get_istream(proxy);

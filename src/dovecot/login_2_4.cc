@@ -2,7 +2,8 @@
 //
 // Settings are looked up by event there: a policy has a settings instance of its own, which the
 // event of each connection that it judges points to. Dovecot then makes and finds the policy's
-// context.
+// context. Since 2.4.2 a client's settings are read anew, and the old ones freed, when auth's reply
+// comes: so nothing may stand in for them (Reconnect_limit).
 #include "login_branch.h"
 
 #include <map>
@@ -17,29 +18,48 @@ namespace proxymap {
 
 namespace {
 
-// Of this policy; null when Dovecot's event has no settings. One for each lives until the process
-// ends, for settings that Dovecot has read point into it.
+// What is laid over dovecot.conf, and lives until the process ends, for settings that Dovecot has
+// read point into it.
+using Overrides = std::vector<std::pair<const char *, std::string>>;
+
+settings_instance *make_instance(settings_root *root, const Overrides &overrides)
+{
+    settings_instance *instance = settings_instance_new(root);
+    for (const auto &[name, value] : overrides)
+        settings_override(instance, name, value.c_str(), SETTINGS_OVERRIDE_TYPE_CODE);
+    return instance;
+}
+
+// Of this policy; null when Dovecot's event has no settings.
 settings_instance *find_instance(event *event, const Tls_policy &policy)
 {
     static auto *instances = new std::map<std::string, settings_instance *>; // NOLINT
     settings_root *root = settings_root_find(event);
     if (root == nullptr)
         return nullptr;
-    auto [found, is_new] = instances->try_emplace(policy.name, nullptr);
-    if (is_new) {
-        settings_instance *instance = settings_instance_new(root);
-        auto set = [instance](const char *name, const std::string &value) {
-            settings_override(instance, name, value.c_str(), SETTINGS_OVERRIDE_TYPE_CODE);
-        };
-        // A file's path and contents in one: here contents alone.
-        set("ssl_client_ca_file", "\nproxymap:" + policy.name);
-        set("ssl_client_cert_file", "");
-        set("ssl_client_key_file", "");
-        set("ssl_client_require_valid_cert", "no");
-        set("ssl_min_protocol", policy.min_protocol);
-        found->second = instance;
-    }
-    return found->second;
+    settings_instance *&instance = (*instances)[policy.name];
+    if (instance == nullptr)
+        instance = make_instance(root, {// A file's path and contents in one: here contents alone.
+                                        {"ssl_client_ca_file", "\nproxymap:" + policy.name},
+                                        {"ssl_client_cert_file", ""},
+                                        {"ssl_client_key_file", ""},
+                                        {"ssl_client_require_valid_cert", "no"},
+                                        {"ssl_min_protocol", policy.min_protocol}});
+    return instance;
+}
+
+// With that login_proxy_max_reconnects.
+settings_instance *find_instance(event *event, unsigned reconnects)
+{
+    static auto *instances = new std::map<unsigned, settings_instance *>; // NOLINT
+    settings_root *root = settings_root_find(event);
+    if (root == nullptr)
+        return nullptr;
+    settings_instance *&instance = (*instances)[reconnects];
+    if (instance == nullptr)
+        instance =
+            make_instance(root, {{"login_proxy_max_reconnects", std::to_string(reconnects)}});
+    return instance;
 }
 
 struct Free_settings {
@@ -114,6 +134,30 @@ void Own_context::use_for(::client *client)
 void Own_context::restore(::client *)
 {
     settings_ = nullptr;
+}
+
+// Each client has settings of its own.
+static void set_reconnects(const ::client *client, unsigned limit)
+{
+    const_cast<login_settings *>(client->set)->login_proxy_max_reconnects = limit;
+}
+
+// In what the client has, and in what it may read meanwhile.
+Reconnect_limit::Reconnect_limit(::client *client, unsigned limit)
+    : client_(client), before_(client->set->login_proxy_max_reconnects)
+{
+    if (limit == before_)
+        return;
+    set_reconnects(client, limit);
+    event_set_ptr(client->event, SETTINGS_EVENT_INSTANCE, find_instance(client->event, limit));
+}
+
+Reconnect_limit::~Reconnect_limit()
+{
+    if (client_->set->login_proxy_max_reconnects == before_)
+        return;
+    set_reconnects(client_, before_);
+    event_set_ptr(client_->event, SETTINGS_EVENT_INSTANCE, nullptr);
 }
 
 istream *backend_input(login_proxy *proxy)

@@ -1,10 +1,12 @@
-// What login.cc and the files for each branch, login_2_3.cc and login_2_4.cc, have of one another.
-// For these three alone.
+// What login.cc, the files for each branch, login_2_3.cc and login_2_4.cc, and those for its
+// releases, login_names_2_3.cc and login_names_2_4_5.cc, have of one another. For these alone.
 #pragma once
 
 #include "login.h"
 
 #include "dovecot.h"
+
+#include <type_traits>
 
 extern "C" {
 #include <istream.h>
@@ -41,6 +43,19 @@ class Own_context {
     const void *settings_ = nullptr;
 };
 
+// While it lives, Dovecot reconnects this client's proxy so often at most. The client outlives it.
+class Reconnect_limit {
+  public:
+    Reconnect_limit(::client *client, unsigned limit);
+    ~Reconnect_limit();
+    Reconnect_limit(const Reconnect_limit &) = delete;
+    Reconnect_limit &operator=(const Reconnect_limit &) = delete;
+
+  private:
+    ::client *client_;
+    unsigned before_;
+};
+
 istream *backend_input(login_proxy *proxy);
 ostream *backend_output(login_proxy *proxy);
 bool uses_tls(const login_proxy *proxy);
@@ -52,5 +67,24 @@ bool has_forward_field(const ::client *client, const char *name);
 
 // Whether Dovecot's settings for TLS are as large as the headers say.
 bool ssl_settings_fit();
+
+// ---- in the release's file: what it calls otherwise
+
+// What core has called with auth's reply.
+using Auth_callback = std::remove_pointer_t<decltype(::client::sasl_callback)>;
+template <typename> struct Auth_callback_arguments;
+template <typename Reply>
+struct Auth_callback_arguments<void(::client *, Reply, const char *, const char *const *)> {
+    using Reply_type = Reply;
+};
+using Auth_reply_kind = Auth_callback_arguments<Auth_callback>::Reply_type;
+extern const Auth_reply_kind auth_success;
+extern const Auth_reply_kind auth_failed;
+
+// What a callback at the end of a TLS handshake says.
+using Handshake_verdict =
+    std::invoke_result_t<ssl_iostream_handshake_callback_t *, const char **, void *>;
+extern const Handshake_verdict handshake_passed;
+extern const Handshake_verdict handshake_refused; // Dovecot then does not try again by itself
 
 } // namespace proxymap

@@ -16,6 +16,7 @@
 #include <exception>
 
 extern "C" {
+#include <master-service-settings.h>
 #include <settings-parser.h>
 #include <settings.h>
 }
@@ -31,6 +32,15 @@ constexpr const char *prefix = "proxymap_";
 struct Read_header {
     pool_t pool;
 };
+
+// As Dovecot ends its own lists: since 2.4.2 with a flag, which it looks for.
+setting_define end_of_list()
+{
+    const setting_define *define = master_service_setting_parser_info.defines;
+    while (define->key != nullptr)
+        define++;
+    return *define;
+}
 
 // A setting_parser_info that is put together when the module is loaded. It lives until the process
 // ends, and never moves.
@@ -64,7 +74,7 @@ class Description {
 
     const setting_parser_info *finish()
     {
-        defines_.push_back({});
+        defines_.push_back(end_of_list());
         info_.defines = defines_.data();
         info_.defaults = defaults_.data();
         info_.struct_size = defaults_.size();

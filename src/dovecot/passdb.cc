@@ -1,13 +1,14 @@
 // What a passdb is on both branches: its requests, its blocks. passdb_2_3.cc and passdb_2_4.cc have
 // the rest, by passdb_branch.h.
 //
-// Debian changes struct layouts under an unchanged ABI string, and reading a shifted field of
-// auth_request could open auth to anyone. So nothing of a request is believed before the layout
-// has been probed: block pointers must be among those found at start, and pointers that Dovecot
-// handed us by argument must stand where the headers say.
+// Debian changes struct layouts under an unchanged ABI string. So nothing is believed before the
+// layout has been probed (passdb_layout.h), and of a request not before it fits too: block pointers
+// must be among those found at start, and pointers that Dovecot handed us by argument must stand
+// where the headers say.
 #include "passdb_branch.h"
 
 #include "log.h"
+#include "passdb_layout.h"
 
 namespace proxymap {
 
@@ -84,8 +85,8 @@ Found_block find_block(const auth_passdb *block)
     return {};
 }
 
-// Whether auth_request lies in memory as the headers say that this was built with. Each test
-// reads only what the tests before it have made safe.
+// Whether a login's request lies in memory as the probed one does. Each test reads only what the
+// tests before it have made safe.
 bool layout_fits(auth_request *request)
 {
     if (request->refcount < 1 || request->refcount > 1000 || request->pool == nullptr)
@@ -103,18 +104,45 @@ bool layout_fits(auth_request *request)
                        request->fields.user) == 0;
 }
 
+enum class Layout : std::uint8_t { unknown, probed, right, wrong };
+Layout layout = Layout::unknown; // of requests
+
+void refuse_layout(const char *field)
+{
+    layout = Layout::wrong;
+    i_error("proxymap: this Dovecot lays out its auth requests otherwise than the headers that "
+            "proxymap was built with (" DOVECOT_ABI_VERSION ", found by %s): no login is answered "
+            "until it is rebuilt against the installed dovecot-dev",
+            field);
+}
+
+[[noreturn]] void die_of_layout(const char *what)
+{
+    i_fatal("proxymap: this Dovecot lays out its %s otherwise than the headers that proxymap was "
+            "built with (" DOVECOT_ABI_VERSION "): rebuild it against the installed dovecot-dev",
+            what);
+}
+
+void probe_requests()
+{
+    if (layout != Layout::unknown)
+        return;
+    if (const char *field = find_request_difference(); field != nullptr)
+        refuse_layout(field);
+    else
+        layout = Layout::probed;
+}
+
 // True once the layout has been found right; a wrong one is said once.
 bool check_layout(auth_request *request)
 {
-    static enum { unknown, right, wrong } state = unknown;
-    if (state == unknown) {
-        state = layout_fits(request) ? right : wrong;
-        if (state == wrong)
-            i_error("proxymap: this Dovecot lays out its auth requests otherwise than the headers "
-                    "that proxymap was built with (" DOVECOT_ABI_VERSION "): no login is answered "
-                    "until it is rebuilt against the installed dovecot-dev");
+    if (layout == Layout::probed) {
+        if (layout_fits(request))
+            layout = Layout::right;
+        else
+            refuse_layout("the first login");
     }
-    return state == right;
+    return layout == Layout::right;
 }
 
 bool goes_on(auth_db_rule rule)
@@ -146,10 +174,9 @@ bool failures_let_in(const auth_passdb *block)
 // Empty: none is enabled.
 std::string find_believing_mechanism(const auth *protocol)
 {
-    for (const mech_module_list *mech = protocol->reg->modules; mech != nullptr;
-         mech = mech->next) {
-        if (lets_in_by_itself(mech->module.mech_name))
-            return mech->module.mech_name;
+    for (std::string &name : enabled_mechanisms(protocol)) {
+        if (lets_in_by_itself(name))
+            return std::move(name);
     }
     return {};
 }
@@ -248,23 +275,29 @@ void proxymap_verify_plain(auth_request *request, const char *password,
         callback(PASSDB_RESULT_INTERNAL_FAILURE, request);
 }
 
+// The callback itself takes other arguments in each release.
+static void fail_credentials(lookup_credentials_callback_t *callback, auth_request *request)
+{
+    passdb_handle_credentials(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, nullptr, callback, request);
+}
+
 void proxymap_lookup_credentials(auth_request *request,
                                  lookup_credentials_callback_t *callback) noexcept
 {
     if (!check_layout(request)) {
-        callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
+        fail_credentials(callback, request);
         return;
     }
     bool done = guard("lookup_credentials", [&] {
         Found_block found = find_block(request->passdb);
         if (found.instance == nullptr || found.instance->passdb == nullptr)
-            callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
+            fail_credentials(callback, request);
         else
             found.instance->passdb->lookup_credentials(Auth_request(request), *found.rules,
                                                        reinterpret_cast<std::uintptr_t>(callback));
     });
     if (!done)
-        callback(PASSDB_RESULT_INTERNAL_FAILURE, nullptr, 0, request);
+        fail_credentials(callback, request);
 }
 
 void proxymap_init(passdb_module *module) noexcept
@@ -272,10 +305,7 @@ void proxymap_init(passdb_module *module) noexcept
     if (module->iface.name != interface.name ||
         module->iface.verify_plain != interface.verify_plain ||
         module->iface.lookup_credentials != interface.lookup_credentials)
-        i_fatal(
-            "proxymap: this Dovecot lays out its passdb modules otherwise than the headers that "
-            "proxymap was built with (" DOVECOT_ABI_VERSION "): rebuild it against the "
-            "installed dovecot-dev");
+        die_of_layout("passdb modules");
     if (module->blocking)
         i_fatal("passdb proxymap: its block must not have use_worker = yes: an auth worker has no "
                 "cache and no time to look after the map");
@@ -285,6 +315,8 @@ void proxymap_init(passdb_module *module) noexcept
             i_fatal("proxymap: Dovecot initialises a passdb that it did not prepare");
         if (std::exchange(instance->started, true))
             return;
+        if (const char *what = find_chain_difference(); what != nullptr)
+            die_of_layout(what);
         instance->passdb->start(worker);
         auth *const *list;
         unsigned int count;
@@ -293,6 +325,11 @@ void proxymap_init(passdb_module *module) noexcept
             add_blocks(*instance, list[i], list[i]->masterdbs, nullptr, true);
             add_blocks(*instance, list[i], list[i]->passdbs, list[i]->masterdbs, false);
         }
+        // Dovecot initialises the passdbs of its blocks.
+        if (instance->blocks.empty())
+            die_of_layout("passdb blocks");
+        if (!worker)
+            probe_requests();
         for (const auto &[block, rules] : instance->blocks) {
             Block_complaint complaint = instance->passdb->check_block(rules);
             if (!complaint.fatal.empty())
@@ -314,7 +351,7 @@ std::string_view Auth_request::service() const
 
 std::string_view Auth_request::mechanism_name() const
 {
-    return request_->mech == nullptr ? std::string_view() : request_->mech->mech_name;
+    return mechanism_of(request_);
 }
 
 Mechanism_class Auth_request::mechanism() const
@@ -403,7 +440,7 @@ void Auth_request::clear_route_fields()
 
 bool Auth_request::authenticates() const
 {
-    return request_->mech != nullptr;
+    return !mechanism_name().empty();
 }
 
 bool Auth_request::is_self(const std::string &host, const std::string &hostip,
@@ -473,6 +510,13 @@ void answer_plain(const Auth_request &request, std::uintptr_t answer, Verdict ve
 void answer_credentials(const Auth_request &request, std::uintptr_t answer, Verdict verdict,
                         const char *password)
 {
+    if (overrules_passdbs(request.get())) {
+        // MUST: without a route it fails. Nor does it need a password, which may be of no use.
+        password = nullptr;
+        if (verdict == Verdict::user_unknown || verdict == Verdict::password_mismatch ||
+            verdict == Verdict::scheme_not_available)
+            verdict = Verdict::user_disabled;
+    }
     const char *scheme = nullptr;
     if (password != nullptr) {
         scheme = password_get_scheme(&password);
@@ -484,15 +528,25 @@ void answer_credentials(const Auth_request &request, std::uintptr_t answer, Verd
                               request.get());
 }
 
+static struct {
+    passdb_module_interface interface;
+    void *more[16];
+} registered;
+
 } // namespace proxymap
 
 PROXYMAP_EXPORT void authdb_proxymap_init(void)
 {
-    passdb_register_module(&proxymap::interface);
+    using namespace proxymap;
+    if (const char *what = find_interface_difference(); what != nullptr)
+        die_of_layout(what);
+    // Dovecot copies as much as its own structure has.
+    registered.interface = interface;
+    passdb_register_module(&registered.interface);
 }
 PROXYMAP_EXPORT void authdb_proxymap_deinit(void)
 {
-    passdb_unregister_module(&proxymap::interface);
+    passdb_unregister_module(&proxymap::registered.interface);
 }
 // Checked by Dovecot when it loads the module.
 PROXYMAP_EXPORT const char *authdb_proxymap_version;

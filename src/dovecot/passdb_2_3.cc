@@ -1,5 +1,12 @@
 // The passdb interface of Dovecot 2.3; the rest is in passdb.cc.
 #include "passdb_branch.h"
+#include "passdb_layout.h"
+
+extern "C" {
+#include <settings-parser.h>
+
+extern const setting_parser_info auth_passdb_setting_parser_info; // in no header
+}
 
 namespace proxymap {
 
@@ -26,9 +33,13 @@ static passdb_module *proxymap_preinit(pool_t pool, const char *args) noexcept
 } // extern "C"
 
 passdb_module_interface interface = {
-    "proxymap",      proxymap_preinit,      proxymap_init,
-    proxymap_deinit, proxymap_verify_plain, proxymap_lookup_credentials,
-    nullptr,
+    .name = "proxymap",
+    .preinit = proxymap_preinit,
+    .init = proxymap_init,
+    .deinit = proxymap_deinit,
+    .verify_plain = proxymap_verify_plain,
+    .lookup_credentials = proxymap_lookup_credentials,
+    .set_credentials = nullptr,
 };
 
 // For all protocols, or for one.
@@ -91,6 +102,46 @@ bool login_processes_know(std::string_view mechanism)
             return true;
     }
     return false;
+}
+
+auth *find_auth(const char *service)
+{
+    return auth_find_service(service);
+}
+
+const char *service_of(const auth &protocol)
+{
+    return protocol.service;
+}
+
+const auth_settings *settings_of(const auth &protocol)
+{
+    return protocol.set;
+}
+
+bool block_settings_fit()
+{
+    return has_settings_at(
+        auth_passdb_setting_parser_info,
+        {
+            {"driver", offsetof(auth_passdb_settings, driver)},
+            {"default_fields", offsetof(auth_passdb_settings, default_fields)},
+            {"override_fields", offsetof(auth_passdb_settings, override_fields)},
+            {"mechanisms", offsetof(auth_passdb_settings, mechanisms)},
+            {"username_filter", offsetof(auth_passdb_settings, username_filter)},
+            {"skip", offsetof(auth_passdb_settings, skip)},
+            {"result_success", offsetof(auth_passdb_settings, result_success)},
+            {"result_failure", offsetof(auth_passdb_settings, result_failure)},
+            {"result_internalfail", offsetof(auth_passdb_settings, result_internalfail)},
+            {"deny", offsetof(auth_passdb_settings, deny)},
+            {"master", offsetof(auth_passdb_settings, master)},
+        });
+}
+
+// It has read all of them.
+bool block_fits(const auth_passdb &, const auth_passdb_settings &)
+{
+    return true;
 }
 
 } // namespace proxymap

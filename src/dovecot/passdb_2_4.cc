@@ -1,8 +1,10 @@
 // The passdb interface of Dovecot 2.4; the rest is in passdb.cc.
 #include "native_settings.h"
 #include "passdb_branch.h"
+#include "passdb_layout.h"
 
 extern "C" {
+#include <settings-parser.h>
 #include <settings.h>
 }
 
@@ -46,8 +48,6 @@ Result<Done> preinit(pool_t pool, event *event, passdb_module **module_r)
 
 } // namespace
 
-extern "C" {
-
 // Called for each block of each protocol.
 static int proxymap_preinit(pool_t pool, event *event, passdb_module **module_r,
                             const char **error_r) noexcept
@@ -61,13 +61,24 @@ static int proxymap_preinit(pool_t pool, event *event, passdb_module **module_r,
     return *module_r == nullptr ? -1 : 0;
 }
 
-} // extern "C"
+// As Dovecot 2.4.5 calls it. The cache that it offers would hide a move for an hour.
+static int proxymap_preinit(pool_t pool, event *event, const struct passdb_parameters *,
+                            passdb_module **module_r, const char **error_r) noexcept
+{
+    return proxymap_preinit(pool, event, module_r, error_r);
+}
 
-passdb_module_interface interface = {
-    "proxymap",      proxymap_preinit,      proxymap_init,
-    proxymap_deinit, proxymap_verify_plain, proxymap_lookup_credentials,
-    nullptr,
-};
+// Takes the preinit that has its type.
+passdb_module_interface interface = [] {
+    passdb_module_interface filled = {};
+    filled.name = "proxymap";
+    filled.preinit = proxymap_preinit;
+    filled.init = proxymap_init;
+    filled.deinit = proxymap_deinit;
+    filled.verify_plain = proxymap_verify_plain;
+    filled.lookup_credentials = proxymap_lookup_credentials;
+    return filled;
+}();
 
 // auth_request_passdb_lookup_begin() sets those of the block.
 bool settings_fit(const auth_request *request)
@@ -148,6 +159,55 @@ bool login_processes_know(std::string_view mechanism)
             return true;
     }
     return false;
+}
+
+auth *find_auth(const char *service)
+{
+    return auth_find_protocol(service);
+}
+
+const char *service_of(const auth &protocol)
+{
+    return protocol.protocol;
+}
+
+const auth_settings *settings_of(const auth &protocol)
+{
+    return protocol.protocol_set;
+}
+
+bool block_settings_fit()
+{
+    return has_settings_at(
+               auth_passdb_setting_parser_info,
+               {
+                   {"passdb_name", offsetof(auth_passdb_settings, name)},
+                   {"passdb_driver", offsetof(auth_passdb_settings, driver)},
+                   {"passdb_mechanisms_filter", offsetof(auth_passdb_settings, mechanisms_filter)},
+                   {"passdb_username_filter", offsetof(auth_passdb_settings, username_filter)},
+                   {"passdb_skip", offsetof(auth_passdb_settings, skip)},
+                   {"passdb_result_success", offsetof(auth_passdb_settings, result_success)},
+                   {"passdb_result_failure", offsetof(auth_passdb_settings, result_failure)},
+                   {"passdb_result_internalfail",
+                    offsetof(auth_passdb_settings, result_internalfail)},
+                   {"passdb_deny", offsetof(auth_passdb_settings, deny)},
+                   {"passdb_master", offsetof(auth_passdb_settings, master)},
+               }) &&
+           has_settings_at(auth_passdb_post_setting_parser_info,
+                           {{"passdb_fields", offsetof(auth_passdb_post_settings, fields)}});
+}
+
+// Filters are there when the settings have some; the other settings are readable.
+bool block_fits(const auth_passdb &block, const auth_passdb_settings &set)
+{
+    const bool has_mechanisms =
+        array_is_created(&set.mechanisms_filter) && array_count_i(&set.mechanisms_filter.arr) > 0;
+    const std::optional<std::string> users = copy_foreign_text(set.username_filter);
+    auth_settings own;
+    auth_passdb_post_settings post;
+    return block.name == set.name && (block.mechanisms_filter != nullptr) == has_mechanisms &&
+           users && (block.username_filter != nullptr) == !users->empty() &&
+           copy_foreign(block.auth_set, own) && copy_foreign(block.unexpanded_post_set, post);
 }
 
 } // namespace proxymap

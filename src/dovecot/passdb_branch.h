@@ -1,5 +1,5 @@
-// What passdb.cc and the files for each branch, passdb_2_3.cc and passdb_2_4.cc, have of one
-// another. For these three alone.
+// What passdb.cc, the files for each branch, passdb_2_3.cc and passdb_2_4.cc, and those for its
+// releases, mechanisms_2_3.cc and mechanisms_2_4_5.cc, have of one another. For these alone.
 #pragma once
 
 #include "passdb.h"
@@ -12,7 +12,6 @@ extern "C" {
 #include <auth-request.h>
 #include <auth-settings.h>
 #include <auth.h>
-#include <mech.h>
 #include <passdb.h>
 #include <password-scheme.h>
 }
@@ -78,5 +77,14 @@ bool set_block_fields(auth_request *request);
 // As Auth_request::verify_password(), the scheme taken off.
 int verify_password(auth_request *request, const char *plaintext, const char *crypted,
                     const char *scheme);
+
+// ---- in the release's file
+
+// Empty: the request does not authenticate.
+std::string_view mechanism_of(const auth_request *request);
+std::vector<std::string> enabled_mechanisms(const auth *protocol);
+// Whether the request's mechanism lets in whom it has verified itself even where the block has
+// result_...= return-fail: then only a disabled user is kept out.
+bool overrules_passdbs(const auth_request *request);
 
 } // namespace proxymap

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ctime>
 #include <utility>
 
 namespace proxymap {
@@ -35,6 +36,11 @@ Result<std::uint64_t> random_table_id()
             return Error{"cannot get a random number for the id of the lmdb table"};
     }
     return id;
+}
+
+std::uint64_t now()
+{
+    return static_cast<std::uint64_t>(std::time(nullptr));
 }
 
 class Lmdb_table final : public Table {
@@ -229,7 +235,7 @@ Result<Position> Lmdb_table::commit()
 {
     auto done = must_be_writing();
     if (done)
-        done = write_log(*writing_, next_, changed_.text());
+        done = write_log(*writing_, next_, format_journal_time(now()) + changed_.text());
     if (done)
         done = writing_->put(position_key, format_position(next_), false);
     if (done && promotes_)

@@ -64,11 +64,14 @@ void check_journal(std::string_view text)
         fuzz::check_error(entry.error());
         return;
     }
-    std::string again;
+    std::string again = entry->time == 0 ? "" : format_journal_time(entry->time);
+    if (entry->reset) {
+        again += journal_reset;
+    }
     for (const auto &[kind, name] : entry->keys) {
         again += format_journal_line(kind, name);
     }
-    fuzz::check(entry->reset ? lines == journal_reset : lines == again, "an entry has one text");
+    fuzz::check(lines == again, "an entry has one text");
     std::string joined;
     for (const auto &value : split_journal_entry({1, 1, 1}, lines)) {
         const auto piece = parse_journal_part(value);

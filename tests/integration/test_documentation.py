@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness import documents
+from harness import branch, documents
 from harness.documents import ROOT
 from harness.installed import ETC, Installed, routes_of
 from harness.reports import Reporter
@@ -22,7 +22,9 @@ BUILD = os.environ.get("PROXYMAP_BUILD", "")
 if not BUILD:
     pytest.skip("PROXYMAP_BUILD, the folder of the build, is not set", allow_module_level=True)
 
-pytestmark = pytest.mark.only_on("2.3", "the machine is set up by the steps of README.md, which are those for 2.3")
+MARK_OF = {"": (), "2.3": pytest.mark.only_on("2.3", "commands that their document gives for Dovecot 2.3"),
+           "2.4": pytest.mark.only_on("2.4", "commands that their document gives for Dovecot 2.4")}
+SAMPLE = "conf.d/90-proxymap.conf" if branch.installed() == "2.3" else "conf.d/2.4/90-proxymap.conf"
 
 # Not run here, and why.
 ELSEWHERE = {
@@ -69,7 +71,7 @@ def machine(workspace, destdir, tls, make_memcached):
     try:
         dovecot.memcached = make_memcached()
         dovecot.set_up(f"stores = {dovecot.memcached.setting}")
-        sed, = (command.text for command in documents.commands() if command.text.startswith("sed -i"))
+        sed, = (command.text for command in documents.commands() if command.text.startswith("sed -i") and command.source == SAMPLE)
         dovecot.sh(sed, cwd=f"{ETC}/conf.d")
         dovecot.start()
         yield dovecot
@@ -122,6 +124,10 @@ def packages_are_known(request, command):
         assert state == "install ok installed", (name, state)
 
 
+def in_the_tree(request, command):
+    run(command.text, ROOT)
+
+
 def in_the_build(request, command):
     run(command.text, BUILD)
 
@@ -134,7 +140,9 @@ def make_install(request, command):
                    "man/man1/doveadm-proxymap.1", "man/man5/proxymap.conf.ext.5",
                    "completions/doveadm", "system/proxymap-follow.service", "system/proxymap-sync.service",
                    "system/proxymap-sync.timer",
-                   *(f"/example-config/{sample}" for sample in documents.samples())):
+                   *(["settings/libproxymap_settings.so"] if branch.installed() == "2.4" else []),
+                   *(f"/example-config/conf.d/{os.path.basename(sample)}" for sample in documents.samples()
+                     if documents.branch_of(sample) in ("", branch.installed()))):
         assert any(name.endswith(ending) for name in files), f"{ending} is not installed: {files}"
     assert not [name for name in files if name.endswith((".la", ".a"))]
 
@@ -162,7 +170,8 @@ def as_an_admin(request, command):
     machine = request.getfixturevalue("loaded")
     done = machine.sh(" ".join(words))
     if "check" in words:
-        assert done.stdout == f"{ETC}/proxymap.conf.ext: ok\n"
+        of_file = "--config" in words or branch.installed() == "2.3"
+        assert done.stdout == (f"{ETC}/proxymap.conf.ext" if of_file else "proxymap_ settings") + ": ok\n"
 
 
 def with_replica(machine, text):
@@ -205,17 +214,8 @@ def unit(request, command):
 def as_an_admin_of_a_fleet(request, command):
     """Of this one proxy, which reports as it should. Nothing is on its way to a backend: --settle may be short."""
     machine = request.getfixturevalue("loaded")
-    path = f"{ETC}/proxymap.conf.ext"
-    with open(path, encoding="ascii") as file:
-        before = file.read()
-    with open(path, "a", encoding="ascii") as file:
-        file.write("proxy_name = p1\nproxies = p1\n")
-    try:
-        with Reporter(machine.memcached, ["p1"], seconds=0):
-            said = machine.sh(command.text + (" --settle 0" if "--kick" in command.text else ""))
-    finally:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(before)
+    with machine.with_settings("proxy_name = p1", "proxies = p1"), Reporter(machine.memcached, ["p1"], seconds=0):
+        said = machine.sh(command.text + (" --settle 0" if "--kick" in command.text else ""))
     if "--kick" in command.text:
         assert "p1: 0 sessions ended" in said.stdout
     if " --to b2" in command.text:
@@ -223,7 +223,7 @@ def as_an_admin_of_a_fleet(request, command):
 
 
 def as_the_manual_says(request, command):
-    """Compares what is printed, but for blanks, positions, and the ports of this test."""
+    """Compares what is printed, but for blanks, positions, times, and the ports of this test."""
     machine = request.getfixturevalue("machine")
     routes = routes_of(command.source)
     fails = "nothing was imported" in command.output
@@ -244,6 +244,7 @@ def as_the_manual_says(request, command):
         text = text.replace(f"{machine.table}-replica", machine.table).replace(machine.table, "/var/lib/dovecot-proxymap")
         text = text.replace(machine.memcached.setting, "memcached:127.0.0.1:11211")
         text = re.sub(r"[0-9a-f]{16}\.\d+\.\d+|position \.\.\.", "POSITION", text).replace("position POSITION", "POSITION")
+        text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
         text = re.sub(r"\b(bytes|limit|latency_us|items)=\d+", r"\1=N", text)
         return re.sub(r"\s", "", text)
     assert bare(done.stdout + done.stderr) == bare(command.output), done.stdout + done.stderr
@@ -297,12 +298,12 @@ def seal_key(request, command):
 
 def main_case(request, command):
     """Done by the fixture; that a user logs in then is tested below."""
-    text = documents.read("conf.d/90-proxymap.conf")
-    assert "driver = proxymap" in text and not re.search(r"(?m)^[^#\n]", text)
+    assert command.source == SAMPLE
+    assert not re.search(r"(?m)^[^#\n]", documents.read(SAMPLE))
     request.getfixturevalue("machine")
     with open(f"{ETC}/conf.d/90-proxymap.conf", encoding="utf-8") as file:
-        assert re.findall(r"(?m)^(?:passdb|service auth|protocol lmtp) \{", file.read()) == [
-            "passdb {", "service auth {", "protocol lmtp {"]
+        assert re.findall(r"(?m)^(?:passdb(?: proxymap)?|service auth|protocol lmtp) \{", file.read()) == [
+            "passdb {" if branch.installed() == "2.3" else "passdb proxymap {", "service auth {", "protocol lmtp {"]
 
 
 def bench_options(request, command):
@@ -319,7 +320,9 @@ HOW = [
     (r"make install", make_install),
     (r'make bench BENCH_ARGS=".*"|tests/bench/run --help', bench_options),
     (r"man [-.a-z]+", manual_page),
+    (r"\./run-tests --branch-tests", in_the_tree),
     (r"doveadm reload", reload),
+    (r"doveconf -n", as_an_admin),
     (r"doveadm proxymap export > routes && git commit .*", export_to_git),
     (r"sqlite3 .* \| doveadm proxymap import -", sql_table),
     (r"doveadm proxymap (move|sessions|status|sync).*", as_an_admin_of_a_fleet),
@@ -333,7 +336,8 @@ HOW = [
 ]
 
 
-@pytest.mark.parametrize("command", documents.commands(), ids=str)
+@pytest.mark.parametrize("command", [pytest.param(command, marks=MARK_OF[command.branch], id=str(command))
+                                     for command in documents.commands()])
 def test_a_command_of_the_documentation(request, command):
     if command.text in ELSEWHERE:
         return

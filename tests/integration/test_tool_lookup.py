@@ -1,8 +1,11 @@
 """`doveadm proxymap lookup`: who said what, how old and how sealed that is, and what becomes of it."""
 
+import datetime
 import os
 
 import pytest
+
+from harness.hosts import position
 
 ROUTES = """\
 backend b1 host=127.0.0.2
@@ -29,11 +32,17 @@ def steps(rows, step):
     return [row for row in rows if row["step"] == step]
 
 
+def is_recent(text):
+    then = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return abs((datetime.datetime.now(datetime.timezone.utc) - then).total_seconds()) < 600
+
+
 def test_it_says_which_store_had_the_record_and_how_old_that_is(tool, mirror):
     before = tool.rows("status")[0]["position"]
     tool("set", "user", "other", "backend=b1")
     rows = tool.rows("lookup", "joe")
     user, = (row for row in steps(rows, "asked") if row["what"] == "user joe")
+    assert is_recent(user.pop("written"))
     assert user == {"step": "asked", "what": "user joe", "store": mirror.setting, "outcome": "found", "position": before,
                     "seal": "none", "value": "backend=b1"}
     newest, = steps(rows, "map")
@@ -41,11 +50,19 @@ def test_it_says_which_store_had_the_record_and_how_old_that_is(tool, mirror):
     assert [(row["what"], row["value"]) for row in steps(rows, "told")] == [("host", "127.0.0.2")]
 
 
+def test_a_time_that_the_journal_has_let_go_is_not_shown(tool, mirror):
+    *_, sequence = position(tool)
+    mirror.delete(f"pm:log:{sequence}")
+    user, = (row for row in steps(tool.rows("lookup", "joe"), "asked") if row["what"] == "user joe")
+    assert user["outcome"] == "found" and user["written"] == ""
+
+
 def test_what_a_mirror_does_not_say_the_table_does(tool, mirror):
     mirror.set("pm:marker", "nonsense")
     user = [row for row in steps(tool.rows("lookup", "joe"), "asked") if row["what"] == "user joe"]
     assert [(row["store"], row["outcome"], row["seal"]) for row in user] == [
         (mirror.setting, "unavailable", ""), ("lmdb", "found", "")]
+    assert user[0]["written"] == "" and is_recent(user[1]["written"])
     assert "its marker is not understood" in user[0]["value"] and user[0]["position"] == ""
 
 

@@ -24,6 +24,7 @@ def test_watch_once_shows_what_the_journal_still_has(host):
     rows = host.rows("watch", "--once")
     assert changes(rows)[-2:] == [("user", "u1"), ("user", "u2")] and len(rows) == 24
     table, epoch, sequence = position(host)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row["time"]) for row in rows)
     assert [row["position"] for row in rows[-2:]] == [f"{table}.{epoch}.{sequence - 1}", f"{table}.{epoch}.{sequence}"]
 
 
@@ -87,7 +88,7 @@ def test_watch_shows_a_promotion_as_a_reset(host, start):
     numbers = iter(range(1000))
     wait_until(lambda: host("set", "user", "u1", f"host=10.0.0.{next(numbers)}") and "user\tu1" in process.said(), "it watches")
     host("promote", "--yes")
-    wait_until(lambda: re.search(r"\.2\.\d+\treset\t\n", process.said()), "the reset")
+    wait_until(lambda: re.search(r"\.2\.\d+\t\S*\treset\t\n", process.said()), "the reset")
 
 
 def test_watch_ends_when_nobody_reads_it(host):

@@ -59,12 +59,41 @@ TEST(journal, a_reset_stands_alone)
     CHECK(!parse_journal_text("user john\nreset\n").ok());
 }
 
+TEST(journal, the_time_stands_first)
+{
+    const auto entry = parse_journal_text(format_journal_time(1763887336) + "user john\n");
+    CHECK(entry.ok() && entry->time == 1763887336 && entry->keys.size() == 1);
+    const auto reset = parse_journal_text("time 1763887336\nreset\n");
+    CHECK(reset.ok() && reset->time == 1763887336 && reset->reset);
+    LONGS_EQUAL(0, parse_journal_text("user john\n")->time);
+}
+
 TEST(journal, anything_else_is_an_error)
 {
-    for (const char *text :
-         {"user john", "user john\n\n", "\n", "user\n", "user \n", "user john \n", "user  john\n",
-          "user john backend=b1\n", "reset", "host b1\n", "user \"john\"\n", "user \"a b\n",
-          "default x\n", "user a\tb\n"})
+    for (const char *text : {"time 1",
+                             "time \n",
+                             "time 0\n",
+                             "time 01\n",
+                             "time -1\n",
+                             "time x\n",
+                             "time 1 \n",
+                             "time 1\ntime 2\n",
+                             "user john\ntime 1\n",
+                             "time 99999999999999999999\n",
+                             "user john",
+                             "user john\n\n",
+                             "\n",
+                             "user\n",
+                             "user \n",
+                             "user john \n",
+                             "user  john\n",
+                             "user john backend=b1\n",
+                             "reset",
+                             "host b1\n",
+                             "user \"john\"\n",
+                             "user \"a b\n",
+                             "default x\n",
+                             "user a\tb\n"})
         CHECK_TEXT(!parse_journal_text(text).ok(), text);
 }
 
@@ -96,12 +125,12 @@ TEST(journal, a_long_entry_is_cut_between_lines_and_joins_to_the_same)
 
 TEST(journal, one_of_too_many_parts_is_a_reset)
 {
-    std::string text;
+    std::string text = format_journal_time(7);
     while (text.size() <= max_journal_part_bytes * max_journal_parts)
         text += format_journal_line(Kind::user, std::string(500, 'x'));
     const auto parts = split_journal_entry(position, text);
     LONGS_EQUAL(1, parts.size());
-    CHECK(parse_journal_part(parts[0])->text == journal_reset);
+    CHECK(parse_journal_part(parts[0])->text == "time 7\nreset\n");
 }
 
 TEST(journal, what_is_no_part_is_refused)

@@ -5,6 +5,7 @@
 #include "store/lmdb_layout.h"
 #include "table_folder.h"
 
+#include <ctime>
 #include <memory>
 #include <string>
 
@@ -87,6 +88,12 @@ TEST_GROUP(lmdb_journal)
             text += (text.empty() ? "" : " ") + lmdb_key(key.kind, key.name);
         return text;
     }
+    // Behind its first line, which is the time.
+    std::string journal_text(const Position &position)
+    {
+        const std::string text = table->journal_text(position)->value_or("none\nnone");
+        return text.substr(text.find('\n') + 1);
+    }
     // "user:a: b1 -> b2" of each change of the last commit.
     std::string last_changes()
     {
@@ -104,6 +111,15 @@ TEST_GROUP(lmdb_journal)
     }
 };
 
+TEST(lmdb_journal, says_when_it_was)
+{
+    const auto before = std::time(nullptr);
+    const auto position = write({"user a backend=b1"});
+    const auto entry = parse_journal_text(**table->journal_text(position));
+    CHECK(entry->time >= static_cast<std::uint64_t>(before));
+    CHECK(entry->time <= static_cast<std::uint64_t>(std::time(nullptr)));
+}
+
 TEST(lmdb_journal, names_what_changed_since_a_position_each_once)
 {
     const auto start = table->position();
@@ -112,7 +128,7 @@ TEST(lmdb_journal, names_what_changed_since_a_position_each_once)
     STRCMP_EQUAL("user:a user:b domain:c", since(start).c_str());
     STRCMP_EQUAL("user:a user:b domain:c", since(first).c_str());
     STRCMP_EQUAL("", since(second).c_str());
-    STRCMP_EQUAL("user a\nuser b\n", table->journal_text(first)->value_or("none").c_str());
+    STRCMP_EQUAL("user a\nuser b\n", journal_text(first).c_str());
 }
 
 TEST(lmdb_journal, survives_reopening_and_disturbs_no_record)
@@ -330,7 +346,7 @@ TEST(lmdb_journal, a_promotion_is_a_higher_epoch_of_the_same_table_and_a_reset)
     CHECK((promoted == Position{before.table, before.epoch + 1, before.sequence + 1}));
     CHECK((*table->get(Kind::user, "b"))->position == promoted);
     STRCMP_EQUAL("reset", since(before).c_str());
-    STRCMP_EQUAL("reset\n", table->journal_text(promoted)->value_or("none").c_str());
+    STRCMP_EQUAL("reset\n", journal_text(promoted).c_str());
     STRCMP_EQUAL("user:b - to b1\n", last_changes().c_str());
     write({"user c backend=b1"});
     STRCMP_EQUAL("user:c", since(promoted).c_str());

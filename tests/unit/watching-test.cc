@@ -52,6 +52,17 @@ TEST(watching, shows_what_changed_after_a_position_oldest_first)
     STRCMP_EQUAL("", shown(at(6), at(6)).c_str());
 }
 
+TEST(watching, says_when_each_was_as_far_as_the_journal_does)
+{
+    entries[6] = "time 77\nuser c\n";
+    const auto changes = changes_between(at(4), at(6), [&](const Position &position) {
+        return Result<std::optional<std::string>>(entries[position.sequence]);
+    });
+    LONGS_EQUAL(2, changes->size());
+    LONGS_EQUAL(0, changes->front().time);
+    LONGS_EQUAL(77, changes->back().time);
+}
+
 TEST(watching, shows_a_gap_as_a_reset_of_the_newest_position_in_it)
 {
     STRCMP_EQUAL("2:reset 3:user a", shown(at(1), at(3)).c_str());

@@ -23,6 +23,7 @@ class Command:
     source: str        # file, from the project's folder
     text: str          # as for a shell, without comment
     output: str = ""   # what the document says that it prints
+    branch: str = ""   # of Dovecot, that the document gives it for: 2.3, 2.4; none: both
 
     def __str__(self):
         return f"{os.path.basename(self.source)}: {self.text}"
@@ -93,7 +94,13 @@ def manuals():
 
 
 def samples():
-    return sorted(glob.glob("conf.d/*.conf*", root_dir=ROOT))
+    return sorted(glob.glob("conf.d/*.conf*", root_dir=ROOT) + glob.glob("conf.d/2.4/*.conf*", root_dir=ROOT))
+
+
+def branch_of(sample):
+    """The one that its first paragraph names; none: it is for both."""
+    named = re.search(r"Dovecot (2\.[34])", re.split(r"(?m)^#*$", read(sample).lstrip("#\n"))[0])
+    return named[1] if named else ""
 
 
 def _spans(source, text):
@@ -122,6 +129,7 @@ def commands():
         found += [Command(source, match) for match in re.findall(r"\b(openssl rand [-\w ]*\d)", flat)]
     for source in samples():
         text = read(source)
-        found += [Command(source, line) for line in re.findall(r"^##?\s{2,}((?:%s) .*)" % "|".join(PROGRAMS), text, re.M)]
-        found += _spans(source, text)
+        of_file = [Command(source, line) for line in re.findall(r"^##?\s{2,}((?:%s) .*)" % "|".join(PROGRAMS), text, re.M)]
+        of_file += _spans(source, text)
+        found += [dataclasses.replace(command, branch=branch_of(source)) for command in of_file]
     return list(dict.fromkeys(found))

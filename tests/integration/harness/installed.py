@@ -4,13 +4,14 @@ A copy of the stock /etc/dovecot lies over the real one, in this process's own m
 modules.py). What is ours comes from `make install`. Ports and folders are those of the tests.
 """
 
+import contextlib
 import glob
 import os
 import re
 import shutil
 import subprocess
 
-from . import documents, ports, sanitizer
+from . import branch, documents, ports, sanitizer
 from .dovecot import Dovecot
 
 ETC = "/etc/dovecot"
@@ -41,7 +42,9 @@ class Installed(Dovecot):
         subprocess.run(["mount", "--bind", self.etc, ETC], check=True)
 
     def write_conf(self):
-        """The site's own part, which the stock dovecot.conf includes last."""
+        """The site's own part, which the stock dovecot.conf includes last, if it is not there yet."""
+        if os.path.exists(os.path.join(self.etc, "local.conf")):
+            return
         with open(os.path.join(self.etc, "local.conf"), "w", encoding="ascii") as out:
             out.write(f"""\
 base_dir = {self.folder}/run
@@ -58,18 +61,46 @@ service imap-login {{
     port = 0
   }}
 }}
-""" + sanitizer.settings_2_3())
+""" + (sanitizer.settings_2_3() if branch.installed() == "2.3" else sanitizer.settings_2_4()))
 
     def set_up(self, *settings):
-        """Steps 1 and 2 of README.md. Settings are lines for proxymap.conf.ext."""
+        """The steps of README.md for this branch. Settings are lines for proxymap.conf.ext, or what 2.4 has for them.
+
+        On 2.4 the file of 2.3 is there too, as after an upgrade: only who is told by --config reads it.
+        """
         self.write_conf()
         examples, = glob.glob(f"{self.destdir}/**/example-config/conf.d", recursive=True)
-        shutil.copy(os.path.join(examples, "proxymap.conf.ext"), ETC)
-        with open(os.path.join(ETC, "proxymap.conf.ext"), "a", encoding="ascii") as out:
-            out.write("\n".join(["", f"table = {self.table}", *settings, ""]))
+        shutil.copy(os.path.join(documents.ROOT, "conf.d", "proxymap.conf.ext"), ETC)
+        self._append(self._settings_file, f"table = {self.table}", *settings)
+        if branch.installed() != "2.3":
+            self._append("local.conf", *self._native(f"table = {self.table}", *settings))
         shutil.copy(os.path.join(examples, "90-proxymap.conf"), os.path.join(ETC, "conf.d"))
         # What 90-proxymap.conf asks for in its first lines.
         self.edit("10-auth.conf", r"(?m)^!include auth-.*", r"#\g<0>")
+
+    _settings_file = "proxymap.conf.ext"
+
+    @staticmethod
+    def _native(*settings):
+        return [f"proxymap_{setting}" for setting in settings]
+
+    def _append(self, name, *lines):
+        with open(os.path.join(self.etc, name), "a", encoding="ascii") as out:
+            out.write("\n".join(["", *lines, ""]))
+
+    @contextlib.contextmanager
+    def with_settings(self, *settings):
+        """More of them, for a while; lines as for set_up()."""
+        here, lines = (self._settings_file, settings) if branch.installed() == "2.3" else ("local.conf", self._native(*settings))
+        path = os.path.join(self.etc, here)
+        with open(path, encoding="utf-8") as file:
+            before = file.read()
+        self._append(here, *lines)
+        try:
+            yield
+        finally:
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(before)
 
     def edit(self, name, regex, by):
         path = os.path.join(ETC, "conf.d", name)
