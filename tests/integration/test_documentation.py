@@ -5,6 +5,7 @@ A command that is in no list here fails: so whoever writes one into a document s
 
 import contextlib
 import glob
+import json
 import os
 import re
 import shutil
@@ -174,6 +175,14 @@ def as_an_admin(request, command):
         assert done.stdout == (f"{ETC}/proxymap.conf.ext" if of_file else "proxymap_ settings") + ": ok\n"
 
 
+def check_of_all(request, command):
+    """The backends of README.md's routes are nowhere; nothing else is wrong."""
+    machine = request.getfixturevalue("loaded")
+    done = machine.sh(command.text.replace("doveadm", "doveadm -f json", 1), check=False)
+    found = json.loads(done.stdout)
+    assert done.returncode == 2 and {row["subject"].split()[0] for row in found} == {"backend"}, done.stdout + done.stderr
+
+
 def with_replica(machine, text):
     """`follow` runs on another host, which here is another folder; --once finds a replica that --init has made."""
     if "doveadm proxymap follow" not in text:
@@ -326,6 +335,7 @@ HOW = [
     (r"doveadm proxymap export > routes && git commit .*", export_to_git),
     (r"sqlite3 .* \| doveadm proxymap import -", sql_table),
     (r"doveadm proxymap (move|sessions|status|sync).*", as_an_admin_of_a_fleet),
+    (r"doveadm proxymap check", check_of_all),
     (r"(/usr/bin/)?doveadm proxymap (import|list|lookup|get|export|check) ?.*", as_an_admin),
     (r"doveadm proxymap promote ?.*", as_an_admin),
     (r"(ssh .* \| )?doveadm proxymap follow .*", on_a_replica),
