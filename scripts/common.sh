@@ -12,7 +12,7 @@ packages_build="build-essential autoconf automake libtool autoconf-archive pkg-c
 packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
 packages_test="libcpputest-dev clang-format python3-pytest python3-pytest-xdist
   dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
-  dovecot-ldap slapd sqlite3 iproute2"
+  dovecot-ldap dovecot-auth-lua slapd ldap-utils redis-server sqlite3 iproute2"
 packages_fuzz="clang libclang-rt-dev"
 
 # Installs those of the named packages that are missing. Their services are not started: the

@@ -22,6 +22,15 @@ def stock_folder():
     raise RuntimeError("Dovecot's module folder is not in a usual place")
 
 
+def own_namespace():
+    """What is mounted from here on is seen by this process and what it starts alone."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0:
+        error = ctypes.get_errno()
+        raise PermissionError(error, f"unshare: {os.strerror(error)} (the tests need root)")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+
+
 def overlay(built, scratch):
     """Lays the modules of `built` (folders auth, login, doveadm ...) over Dovecot's own.
 
@@ -30,10 +39,7 @@ def overlay(built, scratch):
     """
     if built is None:
         return
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        error = ctypes.get_errno()
-        raise PermissionError(error, f"unshare: {os.strerror(error)} (the tests need root)")
+    own_namespace()
     stock = stock_folder()
     copy = os.path.join(scratch, "modules")
     shutil.copytree(stock, copy, symlinks=True)
@@ -45,5 +51,4 @@ def overlay(built, scratch):
         for name in os.listdir(source):
             if name.endswith(".so"):
                 shutil.copy2(os.path.join(source, name), os.path.join(copy, kind, name))
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(["mount", "--bind", copy, stock], check=True)

@@ -11,11 +11,11 @@ PASSWORD = "directory-secret"
 
 
 class Slapd:
-    """people: {uid: password}. Entries are uid=NAME,dc=example,dc=org."""
+    """people: {uid: password}; mail: {uid: {attribute: value}}. Entries are uid=NAME,dc=example,dc=org."""
 
-    def __init__(self, folder, people):
-        self.folder, self.people = folder, people
-        self.port = ports.free_port()
+    def __init__(self, folder, people, mail=None, port=None):
+        self.folder, self.people, self.mail = folder, people, mail or {}
+        self.port = port or ports.free_port()
         self.process = None
 
     @property
@@ -31,6 +31,7 @@ class Slapd:
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+include /etc/ldap/schema/misc.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {self.folder}/slapd.pid
@@ -49,7 +50,10 @@ index objectClass,uid eq
                       "dc: example\no: example\n\n")
             for uid, password in self.people.items():
                 out.write(f"dn: uid={uid},{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\n"
-                          f"cn: {uid}\nsn: {uid}\nuserPassword: {password}\n\n")
+                          f"cn: {uid}\nsn: {uid}\nuserPassword: {password}\n")
+                attributes = self.mail.get(uid, {})
+                out.write("objectClass: inetLocalMailRecipient\n" if attributes else "")
+                out.write("".join(f"{name}: {value}\n" for name, value in attributes.items()) + "\n")
         subprocess.run(["slapadd", "-f", conf, "-l", ldif], check=True, capture_output=True)
         self.process = Process(["slapd", "-d", "0", "-f", conf, "-h", self.uri],
                                os.path.join(self.folder, "out"))
