@@ -51,7 +51,7 @@ build() {
     shift 2
     mkdir -p "$folder"
     # Here and not in the Makefiles: two releases of Debian may share the tree, each with other autotools.
-    if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am src tests completions conf.d man docs systemd \
+    if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am src tests completions conf.d man docs packaging systemd \
         \( -name 'Makefile.*' -o -name configure.ac \) -newer configure -print -quit)" ]; then
         autoreconf --install --force >"$log" 2>&1 || { cat "$log" >&2; die "autoreconf failed"; }
     fi

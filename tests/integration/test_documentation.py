@@ -34,6 +34,13 @@ ELSEWHERE = {
     "./run-tests --sanitized --keep": "is a part of ./run-tests",
     "./run-tests --dovecot 2.4": "is a part of ./run-tests",
     "./run-tests --fuzz 600": "needs clang, and ten minutes a fuzzer",
+    "./run-tests --packages": "builds packages in folders with other Debians",
+    "apt-get build-dep .": "tests/packages runs it",
+    "dpkg-buildpackage -us -uc -b": "tests/packages runs it",
+    "apt-get install ../dovecot-proxymap_*.deb": "tests/packages runs it",
+    "rpmbuild -ta dovecot-proxymap-0.1.0.tar.xz": "tests/packages runs it",
+    "apt-get purge": "tests/packages runs it",
+    "systemctl reload dovecot": "tests/packages runs it",
     "PROXYMAP_MODULES=DIR /usr/bin/python3 -m pytest tests/integration": "is how ./run-tests calls pytest",
     "make && make check": "./run-tests does that, in folders of its own",
     "./configure && make": "the same, from README.md's commands",
@@ -69,7 +76,7 @@ def machine(workspace, destdir, tls, make_memcached):
     try:
         dovecot.memcached = make_memcached()
         dovecot.set_up(f"stores = {dovecot.memcached.setting}")
-        sed, = (command.text for command in documents.commands() if command.text.startswith("sed -i"))
+        sed, = {command.text for command in documents.commands() if command.text.startswith("sed -i")}
         dovecot.sh(sed, cwd=f"{ETC}/conf.d")
         dovecot.start()
         yield dovecot
