@@ -14,6 +14,7 @@ import shutil
 import smtplib
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -54,8 +55,13 @@ test = Tests()
 
 
 def sh(command, check=True, cwd=None):
-    done = subprocess.run(["bash", "-c", command], cwd=cwd, capture_output=True, text=True, check=False,
-                          env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    # Into files: a pipe would be waited for as long as the Dovecot runs that the command may start.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        done = subprocess.run(["bash", "-c", command], cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
+                              check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        for file in (out, errors):
+            file.seek(0)
+        done.stdout, done.stderr = out.read(), errors.read()
     if check and done.returncode != 0:
         raise RuntimeError(f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done
@@ -63,7 +69,7 @@ def sh(command, check=True, cwd=None):
 
 def apt(*words):
     """Without network: what is needed lies in apt's own folder."""
-    return sh(f"apt-get -y --no-download --no-install-recommends --allow-downgrades {' '.join(words)}").stderr
+    return sh(f"apt-get -y --no-install-recommends --allow-downgrades {' '.join(words)}").stderr
 
 
 def log(mark=0):
@@ -197,12 +203,15 @@ def newer(deb):
 
 def commands():
     """Those of docs/INSTALL.md that set a proxy up, for a host without systemd."""
-    found = [command.text for command in documents.commands() if command.source == "docs/INSTALL.md"]
-    at = next(n for n, text in enumerate(found) if text.startswith("apt-get install"))
-    return [text.replace("systemctl reload dovecot", "invoke-rc.d dovecot reload") for text in found[at + 1:]]
+    found, = [block for block in documents.md_blocks("docs/INSTALL.md") if block[0].startswith("sed ")]
+    return [line.replace("systemctl reload dovecot", "invoke-rc.d dovecot reload") for line in found]
 
 
 def set_up_host():
+    # Without an init, packages may do to services what this lets them: all that they do on a real host.
+    with open("/usr/sbin/policy-rc.d", "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\nexit 0\n")
+    os.chmod("/usr/sbin/policy-rc.d", 0o755)
     sh(f"useradd -m {LOCAL[0]} && echo {':'.join(LOCAL)} | chpasswd")
     with open("/etc/dovecot/local.conf", "a", encoding="ascii") as file:
         # A failed login makes Dovecot slow towards its address for a while, which here is everybody's.
@@ -303,7 +312,7 @@ def upgrade(deb):
 def upgrade_dovecot():
     """Debian restarts it then."""
     wanted = "dovecot-core dovecot-imapd dovecot-lmtpd dovecot-submissiond"
-    if not re.search(r"^Inst dovecot-core ", sh(f"apt-get -s --no-download install {wanted}").stdout, re.M):
+    if not re.search(r"^Inst dovecot-core ", sh(f"apt-get -s install {wanted}").stdout, re.M):
         print("(Debian has no newer Dovecot)")
         return
     old, since = sh("dpkg-query -W -f '${Version}' dovecot-core").stdout, mark()
@@ -381,7 +390,7 @@ def main():
         changed = sorted(name for name, text in contents("/etc/dovecot").items() if conf.get(name) != text)
         test("Dovecot's configuration is what it was", not changed, changed)
     except Exception as problem:  # pylint: disable=broad-except # whatever it is, it counts
-        test("all steps can be taken", False, f"{problem!r}\n{log(max(0, mark() - 4000)) if os.path.exists(LOG) else ''}")
+        test("all steps can be taken", False, f"{problem!r}\n{log(max(0, mark() - 1500)) if os.path.exists(LOG) else ''}")
     finally:
         for backend in backends:
             backend.begin_stop()
