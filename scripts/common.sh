@@ -45,7 +45,7 @@ quick="-Og -g1"
 
 # Here and not in the Makefiles: two releases of Debian may share the tree, each with other autotools.
 make_configure() {
-    if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am src tests completions conf.d man docs systemd \
+    if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am src tests completions conf.d man docs packaging systemd \
         \( -name 'Makefile.*' -o -name configure.ac \) -newer configure -print -quit)" ]; then
         autoreconf --install --force >"$1" 2>&1 || { cat "$1" >&2; die "autoreconf failed"; }
     fi

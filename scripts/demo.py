@@ -79,7 +79,7 @@ def main():
     servers = []
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        modules.overlay(os.environ["PROXYMAP_MODULES"], folder)
+        modules.overlay(os.environ.get("PROXYMAP_MODULES"), folder)  # None: those that are installed
         good = run(folder, with_memcached, servers)
         print("\nEach user reached the right backend. Cleaning up." if good else "\nThat is not as it should be.")
         return 0 if good else 1

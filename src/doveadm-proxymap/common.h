@@ -14,7 +14,9 @@
 namespace proxymap {
 
 // Exit codes, of sysexits(3). 0: done.
-inline constexpr int exit_different = 1;  // verify: a mirror differs from the table
+inline constexpr int exit_different = 1;      // verify: a mirror differs from the table
+inline constexpr int exit_warnings_found = 1; // check: warnings, and no error
+inline constexpr int exit_errors_found = 2;   // check
 inline constexpr int exit_bad_data = 65;  // EX_DATAERR: a file, a record, a change that is refused
 inline constexpr int exit_no_input = 66;  // EX_NOINPUT: a file cannot be read
 inline constexpr int exit_no_record = 67; // EX_NOUSER: proven absent

@@ -26,6 +26,8 @@ class Line_socket {
     // Without its line end, \n or \r\n. Valid until the next call. A longer one than max_bytes is
     // an error.
     Result<std::string_view> read_line(std::size_t max_bytes);
+    // For a handshake after the last line that was read. Non-blocking, owned by this.
+    int fd() const { return fd_.get(); }
 
   private:
     Line_socket(Fd fd, std::uint32_t timeout) : fd_(std::move(fd)), timeout_(timeout) {}

@@ -1,7 +1,9 @@
-// Asks doveconf(1) for a passdb block: a doveadm plugin cannot read auth's settings in its own
-// process, whose configuration holds doveadm's alone.
+// Asks doveconf(1): a doveadm plugin cannot read auth's settings in its own process, whose
+// configuration holds doveadm's alone.
 //
 // MUST: doveconf is the one beside the running doveadm, never one from PATH.
+#include "doveconf.h"
+
 #include "doveadm.h"
 
 #include <algorithm>
@@ -72,15 +74,22 @@ std::optional<std::string> output_of(const std::string &program,
 
 } // namespace
 
-std::optional<std::string> passdb_args(std::string_view driver)
+std::optional<std::string> doveconf_output(std::vector<std::string> words)
 {
     std::error_code error;
     const std::filesystem::path doveadm = std::filesystem::read_symlink("/proc/self/exe", error);
     if (error)
         return std::nullopt;
     const std::string doveconf = doveadm.parent_path() / "doveconf";
-    const std::optional<std::string> text =
-        output_of(doveconf, {"-c", master_service_get_config_path(master_service), "-S", "passdb"});
+    std::vector<const char *> arguments = {"-c", master_service_get_config_path(master_service)};
+    for (const std::string &word : words)
+        arguments.push_back(word.c_str());
+    return output_of(doveconf, std::move(arguments));
+}
+
+std::optional<std::string> passdb_args(std::string_view driver)
+{
+    const std::optional<std::string> text = doveconf_output({"-S", "passdb"});
     if (!text)
         return std::nullopt;
     return find_passdb_args(*text, driver);

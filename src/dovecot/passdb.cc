@@ -156,16 +156,6 @@ bool lets_in(auth_db_rule rule)
     return rule == AUTH_DB_RULE_RETURN_OK || rule == AUTH_DB_RULE_CONTINUE_OK;
 }
 
-} // namespace
-
-bool is_harmless_field(std::string_view name)
-{
-    return name == "source_ip" || name.starts_with("userdb_") || name.starts_with("user_") ||
-           name.starts_with("event_") || name.starts_with("forward_");
-}
-
-namespace {
-
 bool failures_let_in(const auth_passdb *block)
 {
     return lets_in(block->result_failure) || lets_in(block->result_internalfail);

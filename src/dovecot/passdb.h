@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../core/configuration.h"
+#include "../core/passdb_block.h"
 
 #include <cstdint>
 #include <functional>
@@ -80,31 +81,6 @@ class Auth_request {
 // Whether login processes can log in with this mechanism (`proxy_mech`). One that they do not know
 // makes them crash in 2.3.
 bool login_processes_know(std::string_view mechanism);
-
-// Where the block that a request came through stands, and what its rules say.
-struct Block_rules {
-    bool is_master = false;
-    bool is_first = false;
-    bool has_next = false;                   // another passdb follows
-    bool failures_end_login = false;         // result_failure and result_internalfail: return-fail
-    bool outages_end_login = false;          // result_internalfail: return-fail
-    bool failures_let_in = false;            // one of them is return-ok or continue-ok
-    bool success_goes_on = false;            // result_success: continue...
-    bool skips_some_logins = false;          // mechanisms or username_filter are set
-    std::string foreign_field;               // default_fields or override_fields set this one
-    bool skipped_when_authenticated = false; // skip = authenticated
-    bool skipped_when_unauthenticated = false;
-    bool earlier_end_login = false;  // a block before it can end a login with success
-    bool earlier_said_ok = false;    // a block before it can leave the login at "ok"
-    bool others_let_in = false;      // another block's failures let somebody in
-    std::string believing_mechanism; // is enabled, and lets in whom it has verified itself
-};
-
-// What check_block() has to say; empty where nothing is wrong.
-struct Block_complaint {
-    std::string fatal; // auth does not start
-    std::string error; // logged once, at start
-};
 
 // The passdb itself; src/passdb-proxymap implements it.
 class Passdb {

@@ -53,8 +53,6 @@ template <typename Function> bool guard(const char *what, Function &&function) n
     return false;
 }
 
-bool is_harmless_field(std::string_view name); // for find_foreign_field()
-
 // ---- in each branch's file
 
 extern passdb_module_interface interface;

@@ -50,6 +50,19 @@ std::uint32_t place_of(std::array<std::atomic<std::uint64_t>, size> &table, std:
     return no_place;
 }
 
+// Where it is already.
+template <std::size_t size>
+std::uint32_t known_place(const std::array<std::atomic<std::uint64_t>, size> &table,
+                          std::uint64_t key)
+{
+    for (std::size_t i = 0; i < max_probes; i++) {
+        const std::size_t place = (key + i) % size;
+        if (table[place].load(std::memory_order_relaxed) == key)
+            return static_cast<std::uint32_t>(place);
+    }
+    return no_place;
+}
+
 std::optional<std::vector<std::uint16_t>> places_in(Layout &layout,
                                                     const std::vector<Ip> &addresses)
 {
@@ -186,6 +199,29 @@ void Usage_counts::reclaim()
 {
     if (ledger_)
         ledger_->sweep_all();
+}
+
+Result<Usage_view> Usage_view::open(const std::string &path)
+{
+    Result<const Layout *> layout = File::map_for_reading(path);
+    if (!layout)
+        return layout.error();
+    return Usage_view(*layout);
+}
+
+Usage_view::~Usage_view()
+{
+    if (layout_ != nullptr)
+        File::unmap(layout_);
+}
+
+std::uint16_t Usage_view::used(const Ip &from, const Ip &destination, std::uint16_t port) const
+{
+    const std::uint32_t source = known_place(layout_->sources, key_of(from, 0));
+    const std::uint32_t place = known_place(layout_->destinations, key_of(destination, port));
+    return source == no_place || place == no_place
+               ? std::uint16_t{0}
+               : layout_->counters[place][source].load(std::memory_order_relaxed);
 }
 
 } // namespace proxymap

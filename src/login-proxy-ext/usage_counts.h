@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace proxymap {
@@ -105,6 +106,24 @@ class Usage_counts : public std::enable_shared_from_this<Usage_counts> {
     std::optional<usage::File> shared_;
     std::optional<usage::File> own_; // made when it is needed
     std::optional<usage::Ledger> ledger_;
+};
+
+// The shared counts, for who only looks on: takes no place and no row, makes no file, takes nothing
+// back. What a killed process had counted is still in them until the next login.
+class Usage_view {
+  public:
+    // Error: there is no such file of this version that is the caller's own.
+    static Result<Usage_view> open(const std::string &path);
+    Usage_view(Usage_view &&other) noexcept : layout_(std::exchange(other.layout_, nullptr)) {}
+    Usage_view &operator=(Usage_view &&) = delete;
+    ~Usage_view();
+
+    // Connections from it to that destination; 0: none that are counted.
+    std::uint16_t used(const Ip &from, const Ip &destination, std::uint16_t port) const;
+
+  private:
+    explicit Usage_view(const usage::Layout *layout) : layout_(layout) {}
+    const usage::Layout *layout_; // mapped for reading
 };
 
 } // namespace proxymap

@@ -186,6 +186,28 @@ Result<File> File::open(const std::string &path)
     return open_existing(path, &make_anew);
 }
 
+Result<const Layout *> File::map_for_reading(const std::string &path)
+{
+    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    struct stat st;
+    if (fd.get() < 0 || fstat(fd.get(), &st) < 0)
+        return failure("open(" + path + ")", errno);
+    Header header{};
+    if (!is_ours(st, S_IFREG) || st.st_size != static_cast<off_t>(sizeof(Layout)) ||
+        pread(fd.get(), &header, sizeof(header), 0) != sizeof(header) || header.magic != magic ||
+        header.version != version || header.size != sizeof(Layout))
+        return Error{path + " is not of this version"};
+    void *memory = mmap(nullptr, sizeof(Layout), PROT_READ, MAP_SHARED, fd.get(), 0);
+    if (memory == MAP_FAILED)
+        return failure("mmap(" + path + ")", errno);
+    return static_cast<const Layout *>(memory);
+}
+
+void File::unmap(const Layout *layout)
+{
+    munmap(const_cast<Layout *>(layout), sizeof(Layout));
+}
+
 File File::make_private()
 {
     Layout *layout = map(-1);

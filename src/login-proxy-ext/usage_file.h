@@ -19,6 +19,10 @@ class File {
     // after chroot and setuid. Waits only for others that are making the files at this moment.
     static Result<File> open(const std::string &path);
 
+    // For who only looks on: makes nothing, holds no descriptor. To be given back by unmap().
+    static Result<const Layout *> map_for_reading(const std::string &path);
+    static void unmap(const Layout *layout);
+
     // Memory of this process alone, without a FIFO. Throws std::bad_alloc.
     static File make_private();
 

@@ -5,6 +5,7 @@ A command that is in no list here fails: so whoever writes one into a document s
 
 import contextlib
 import glob
+import json
 import os
 import re
 import shutil
@@ -36,6 +37,13 @@ ELSEWHERE = {
     "./run-tests --sanitized --keep": "is a part of ./run-tests",
     "./run-tests --dovecot 2.4": "is a part of ./run-tests",
     "./run-tests --fuzz 600": "needs clang, and ten minutes a fuzzer",
+    "./run-tests --packages": "builds packages in folders with other Debians",
+    "apt-get build-dep .": "tests/packages runs it",
+    "dpkg-buildpackage -us -uc -b": "tests/packages runs it",
+    "apt-get install ../dovecot-proxymap_*.deb": "tests/packages runs it",
+    "rpmbuild -ta dovecot-proxymap-0.1.0.tar.xz": "tests/packages runs it",
+    "apt-get purge": "tests/packages runs it",
+    "systemctl reload dovecot": "tests/packages runs it",
     "PROXYMAP_MODULES=DIR /usr/bin/python3 -m pytest tests/integration": "is how ./run-tests calls pytest",
     "make && make check": "./run-tests does that, in folders of its own",
     "./configure && make": "the same, from README.md's commands",
@@ -172,6 +180,14 @@ def as_an_admin(request, command):
     if "check" in words:
         of_file = "--config" in words or branch.installed() == "2.3"
         assert done.stdout == (f"{ETC}/proxymap.conf.ext" if of_file else "proxymap_ settings") + ": ok\n"
+
+
+def check_of_all(request, command):
+    """The backends of README.md's routes are nowhere; nothing else is wrong."""
+    machine = request.getfixturevalue("loaded")
+    done = machine.sh(command.text.replace("doveadm", "doveadm -f json", 1), check=False)
+    found = json.loads(done.stdout)
+    assert done.returncode == 2 and {row["subject"].split()[0] for row in found} == {"backend"}, done.stdout + done.stderr
 
 
 def with_replica(machine, text):
@@ -326,6 +342,7 @@ HOW = [
     (r"doveadm proxymap export > routes && git commit .*", export_to_git),
     (r"sqlite3 .* \| doveadm proxymap import -", sql_table),
     (r"doveadm proxymap (move|sessions|status|sync).*", as_an_admin_of_a_fleet),
+    (r"doveadm proxymap check", check_of_all),
     (r"(/usr/bin/)?doveadm proxymap (import|list|lookup|get|export|check) ?.*", as_an_admin),
     (r"doveadm proxymap promote ?.*", as_an_admin),
     (r"(ssh .* \| )?doveadm proxymap follow .*", on_a_replica),

@@ -63,14 +63,14 @@ def test_the_tool_goes_by_the_settings_of_the_passdb_block(make_site, make_map):
     site = make_site("user john backend=b1\n", services=("imap",), extra=f"proxymap_table = {other.folder}/elsewhere\n")
     listed = site.proxy.doveadm("-f", "tab", "proxymap", "list").stdout
     assert "john" in listed
-    assert site.proxy.doveadm("proxymap", "check").stdout == "proxymap_ settings: ok\n"
+    assert site.proxy.doveadm("proxymap", "check", "--config").stdout == "proxymap_ settings: ok\n"
     site.proxy.doveadm("proxymap", "set", "user", "joe", "backend=b2")
     assert site.login("imap", "joe").backend == "b2"
 
 
 def test_what_goes_not_together_is_found_before_a_start(make_conf):
     conf = make_conf("passdb proxymap {\n  proxymap_verify = map\n}\n")
-    done = subprocess.run(["doveadm", "-c", conf, "proxymap", "check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(["doveadm", "-c", conf, "proxymap", "check", "--config"], capture_output=True, text=True, check=False)
     assert done.returncode == 78
     assert done.stderr.startswith("proxymap_ settings: verify = map checks the record's field password")
 
@@ -118,5 +118,5 @@ def test_the_settings_of_2_3_are_printed_in_the_words_of_2_4(make_conf, make_map
     for line in ("proxymap_cache_ttl = 2h", "proxymap_stores = memcached:[::1]:11211 lmdb", "min_protocol = TLSv1.3"):
         assert f"  {line}\n" in shown.stdout
     assert "a # b/100%{user}" in shown.stdout
-    checked = subprocess.run(["doveadm", "-c", conf, "proxymap", "check"], capture_output=True, text=True, check=False)
+    checked = subprocess.run(["doveadm", "-c", conf, "proxymap", "check", "--config"], capture_output=True, text=True, check=False)
     assert "/etc/ssl/ca.pem" in checked.stderr  # which is not there: so far it was right

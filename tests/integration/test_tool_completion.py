@@ -40,6 +40,8 @@ def test_every_command_is_offered():
     (("proxymap", "lookup", "--c"), ["--config", "--client-ip"]),
     (("proxymap", "follow", "--in"), ["--init", "--interval"]),
     (("proxymap", "promote", "--y"), ["--yes"]),
+    (("proxymap", "check", "--"), ["--config", "--no-connect", "--days", "--timeout"]),
+    (("proxymap", "check", "--days", "1"), []),
     (("proxymap", "watch", "--from", "x"), []),
     (("proxymap", "move", "john", "--to", "b"), ["b1", "b2"]),
     (("proxymap", "move", "--kick", "--h"), ["--hold-only"]),

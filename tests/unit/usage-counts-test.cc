@@ -119,6 +119,29 @@ TEST_GROUP(usage_counts)
     };
 };
 
+TEST(usage_counts, who_only_looks_on_sees_the_counts_and_leaves_no_trace)
+{
+    CHECK_FALSE(Usage_view::open(path).ok());
+    CHECK_FALSE(std::filesystem::exists(path));
+    auto counter = Counter::open(path);
+    counter->take(1);
+    counter->take(1);
+    const std::string before = read_file(path);
+    {
+        const Result<Usage_view> view = Usage_view::open(path);
+        CHECK_TRUE(view.ok());
+        CHECK_EQUAL(2, view->used(pool[1], backend, 143));
+        CHECK_EQUAL(0, view->used(pool[0], backend, 143));
+        CHECK_EQUAL(0, view->used(pool[1], backend, 144));
+        CHECK_EQUAL(0, view->used(ip("192.0.2.9"), ip("192.0.2.9"), 1));
+    }
+    CHECK_TRUE(before == read_file(path));
+    counter->counts->reclaim(); // and takes nothing back from the living
+    CHECK_EQUAL(2, Usage_view::open(path)->used(pool[1], backend, 143));
+    write_file(path, before.substr(0, 8) + '\x7f' + before.substr(9));
+    CHECK_FALSE(Usage_view::open(path).ok());
+}
+
 TEST(usage_counts, a_connection_is_counted_for_its_source_and_destination_alone)
 {
     auto counter = Counter::open(path);
