@@ -69,14 +69,17 @@ static void set_reconnects(const ::client *client, unsigned limit)
 }
 
 Reconnect_limit::Reconnect_limit(::client *client, unsigned limit)
-    : client_(client), before_(client->set->login_proxy_max_reconnects)
+    : client_(client), before_(client->set->login_proxy_max_reconnects),
+      is_another_(limit != before_)
 {
-    set_reconnects(client_, limit);
+    if (is_another_)
+        set_reconnects(client_, limit);
 }
 
 Reconnect_limit::~Reconnect_limit()
 {
-    set_reconnects(client_, before_);
+    if (is_another_)
+        set_reconnects(client_, before_);
 }
 
 istream *backend_input(login_proxy *proxy)

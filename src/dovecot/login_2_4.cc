@@ -144,9 +144,10 @@ static void set_reconnects(const ::client *client, unsigned limit)
 
 // In what the client has, and in what it may read meanwhile.
 Reconnect_limit::Reconnect_limit(::client *client, unsigned limit)
-    : client_(client), before_(client->set->login_proxy_max_reconnects)
+    : client_(client), before_(client->set->login_proxy_max_reconnects),
+      is_another_(limit != before_)
 {
-    if (limit == before_)
+    if (!is_another_)
         return;
     set_reconnects(client, limit);
     event_set_ptr(client->event, SETTINGS_EVENT_INSTANCE, find_instance(client->event, limit));
@@ -154,7 +155,7 @@ Reconnect_limit::Reconnect_limit(::client *client, unsigned limit)
 
 Reconnect_limit::~Reconnect_limit()
 {
-    if (client_->set->login_proxy_max_reconnects == before_)
+    if (!is_another_)
         return;
     set_reconnects(client_, before_);
     event_set_ptr(client_->event, SETTINGS_EVENT_INSTANCE, nullptr);

@@ -53,7 +53,8 @@ class Reconnect_limit {
 
   private:
     ::client *client_;
-    unsigned before_;
+    const unsigned before_;
+    const bool is_another_;
 };
 
 istream *backend_input(login_proxy *proxy);
