@@ -149,7 +149,7 @@ def test_from_lua(machine):
     walk(machine, "from-lua", {name: name for name in ("john", "joe", "ann@example.org")})
 
 
-@pytest.mark.only_on("2.3", "2.4 has no passdb dict")
+@pytest.mark.only_on("2.3", "2.4 has no passdb dict any more")
 def test_from_a_dict(machine):
     redis = Process(["redis-server", "--bind", "127.0.0.1", "--port", "6379", "--save", ""],
                     os.path.join(machine.folder, "redis"))
@@ -160,7 +160,7 @@ def test_from_a_dict(machine):
         redis.stop()
 
 
-@pytest.mark.only_on("2.3", "2.4 has no director")
+@pytest.mark.only_on("2.3", "2.4 has no director any more")
 def test_from_director(machine):
     walk(machine, "from-director", {name: name for name in ("john", "joe", "ann", "bob")})
 
