@@ -69,7 +69,8 @@ def sh(command, check=True, cwd=None):
 
 def apt(*words):
     """Without network: what is needed lies in apt's own folder."""
-    return sh(f"apt-get -y --no-install-recommends --allow-downgrades {' '.join(words)}").stderr
+    done = sh(f"apt-get -y --no-install-recommends --allow-downgrades {' '.join(words)}")
+    return done.stdout + done.stderr
 
 
 def log(mark=0):
