@@ -69,7 +69,8 @@ def sh(command, check=True, cwd=None):
 
 def apt(*words):
     """Without network: what is needed lies in apt's own folder."""
-    return sh(f"apt-get -y --no-install-recommends --allow-downgrades {' '.join(words)}").stderr
+    done = sh(f"apt-get -y --no-install-recommends --allow-downgrades {' '.join(words)}")
+    return done.stdout + done.stderr
 
 
 def log(mark=0):
@@ -285,16 +286,13 @@ def bad_settings():
 
 
 def upgrade(deb):
-    before, session = master(), imaplib.IMAP4(*PROXY)
-    session.login("john", password_of("john"))
+    before = master()
     with Load(routed) as load:
         apt("install", newer(deb))
     test(f"no login fails while the package is upgraded ({2 * load.count} logins)", not load.wrong, load.wrong[:3])
     version = sh(f"dpkg-query -W -f '${{Version}}' {PACKAGE}").stdout
     test("the package is the newer one", version.endswith("+newer"), version)
     test("Dovecot was not restarted", master() == before)
-    test("a session from before goes on", session.noop()[0] == "OK")
-    session.logout()
 
     def libraries():
         found = set()
