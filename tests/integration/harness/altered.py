@@ -15,7 +15,8 @@ from . import modules
 
 BUILD = os.environ.get("PROXYMAP_BUILD", "")
 _ROOT = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-_FLAGS = ["-std=gnu++20", "-O0", "-fPIC", "-fvisibility=hidden", "-DHAVE_CONFIG_H"]
+# The last one: or a header that is a link would find its neighbours where it leads to.
+_FLAGS = ["-std=gnu++20", "-O0", "-fPIC", "-fvisibility=hidden", "-DHAVE_CONFIG_H", "-fno-canonical-system-headers"]
 # Parsed once for all.
 _STANDARD = ("algorithm", "atomic", "functional", "map", "memory", "optional", "string", "string_view", "unordered_map",
              "utility", "vector")
