@@ -117,9 +117,9 @@ const char *find_difference_when_new(const auth_request *request)
 }
 
 // The same request, after Dovecot's own functions have changed it.
-const char *find_difference_when_changed(auth_request *request, const auth &protocol)
+const char *find_difference_when_changed(auth_request *request, const char *service)
 {
-    const char *service = service_of(protocol) == nullptr ? "proxymap" : service_of(protocol);
+    const auth &protocol = *find_auth(service);
     auth_request_import(request, "service", service);
     auth_request_init(request);
     for (const auto &[key, value] : std::initializer_list<std::pair<const char *, const char *>>{
@@ -219,14 +219,18 @@ const char *find_request_difference()
 {
     unsigned int count;
     auto *list = static_cast<auth *const *>(array_get_i(&auths.arr, &count));
-    auto *protocol =
-        std::find_if(list, list + count, [](const auth *one) { return one->passdbs != nullptr; });
-    if (protocol == list + count)
+    // Of any name, which may be that of a `protocol !other`; Dovecot wants one with passdbs.
+    const char *service = "proxymap";
+    for (unsigned int i = 0; i < count && find_auth(service)->passdbs == nullptr; i++) {
+        if (service_of(*list[i]) != nullptr)
+            service = service_of(*list[i]);
+    }
+    if (find_auth(service)->passdbs == nullptr)
         return "protocols";
     auth_request *request = auth_request_new_dummy(auth_event);
     const char *found = find_difference_when_new(request);
     if (found == nullptr)
-        found = find_difference_when_changed(request, **protocol);
+        found = find_difference_when_changed(request, service);
     auth_request_unref(&request);
     return found;
 }

@@ -178,7 +178,7 @@ def as_an_admin(request, command):
     machine = request.getfixturevalue("loaded")
     done = machine.sh(" ".join(words))
     if "check" in words:
-        of_file = "--config" in words or branch.installed() == "2.3"
+        of_file = words[-1].endswith(".ext") or branch.installed() == "2.3"
         assert done.stdout == (f"{ETC}/proxymap.conf.ext" if of_file else "proxymap_ settings") + ": ok\n"
 
 

@@ -15,7 +15,8 @@ from . import modules
 
 BUILD = os.environ.get("PROXYMAP_BUILD", "")
 _ROOT = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-_FLAGS = ["-std=gnu++20", "-O0", "-fPIC", "-fvisibility=hidden", "-DHAVE_CONFIG_H"]
+# The last one: or a header that is a link would find its neighbours where it leads to.
+_FLAGS = ["-std=gnu++20", "-O0", "-fPIC", "-fvisibility=hidden", "-DHAVE_CONFIG_H", "-fno-canonical-system-headers"]
 # Parsed once for all.
 _STANDARD = ("algorithm", "atomic", "functional", "map", "memory", "optional", "string", "string_view", "unordered_map",
              "utility", "vector")
@@ -35,7 +36,7 @@ class Place:
     def alter(self, text):
         start = re.search(rf"^struct {self.structure} {{$", text, re.M).end()
         # Not in a comment.
-        line = re.compile(rf"^(?!\s*(/?\*|[A-Z])).*{re.escape(self.before)}", re.M).search(text, start)
+        line = re.compile(rf"^(?!\s*/?\*).*{re.escape(self.before)}", re.M).search(text, start)
         end = re.compile(r"^}", re.M).search(text, start)
         assert line and line.start() <= end.start(), f"{self.header} has no {self}"
         return f"{text[:line.start()]}\t{self.member}\n{text[line.start():]}"
@@ -74,28 +75,33 @@ class Builder:
             file.writelines(f"#include <{name}>\n" for name in _STANDARD)
         subprocess.run(["g++", *_FLAGS, "-x", "c++-header", self._header], check=True)
 
-    def _find(self, header):
-        folders = [flag.removeprefix("-I") for flag in re.findall(r"\S*/\S*", " ".join(self._flags))]
-        return next(path for folder in (*folders, "/usr/include/dovecot")
-                    if os.path.isfile(path := os.path.join(folder, header)))
+    def _alter(self, place, folder):
+        """Puts Dovecot's headers there, which include one another; returns the flags for them."""
+        named = [re.sub("^-I", "", flag) for flag in self._flags]
+        original = next(path for path in named if os.path.isfile(os.path.join(path, place.header)))
+        os.makedirs(folder)
+        for name in os.listdir(original):
+            os.symlink(os.path.join(original, name), os.path.join(folder, name))
+        altered = os.path.join(folder, place.header)
+        with open(altered, encoding="utf-8") as file:
+            text = place.alter(file.read())
+        os.remove(altered)
+        with open(altered, "w", encoding="utf-8") as file:
+            file.write(text)
+        return [flag.replace(original, folder) for flag in self._flags]
 
     def build(self, module, place):
         """Path of the module; in a folder without others."""
         folder = os.path.join(self._folder, re.sub(r"\W+", "-", f"{module.folder} {place}"))
         os.makedirs(folder)
-        with open(self._find(place.header), encoding="utf-8") as file:
-            text = place.alter(file.read())
-        headers = os.path.join(folder, "headers")
-        os.makedirs(headers)
-        with open(os.path.join(headers, place.header), "w", encoding="utf-8") as file:
-            file.write(text)
+        flags = self._alter(place, os.path.join(folder, "headers"))
         # libtool's objects; those that are for the module alone have its name.
         objects = glob.glob(f"{BUILD}/src/*/.libs/{module.name}_la-*.o")
         again = [path for path in objects if "/src/dovecot/" in path and not _object_name(path).startswith("dns")]
         assert again and len(objects) > len(again)
         source = "".join(f'#include "{_ROOT}/src/dovecot/{_object_name(path)}.cc"\n' for path in sorted(again))
         made = os.path.join(folder, "again.o")
-        subprocess.run(["g++", *_FLAGS, "-include", self._header, f"-I{headers}", f"-I{BUILD}", f"-I{_ROOT}/src", *self._flags,
+        subprocess.run(["g++", *_FLAGS, "-include", self._header, f"-I{BUILD}", f"-I{_ROOT}/src", *flags,
                         "-c", "-x", "c++", "-", "-o", made], input=source, text=True, check=True)
         libraries = [word for library in module.libraries
                      for word in ([library] if library.startswith("-") else _make_variable(library))]

@@ -35,6 +35,8 @@ class Installed(Dovecot):
         self.table = os.path.join(folder, "table")
         self.conf = os.path.join(ETC, "dovecot.conf")
         shutil.copytree(STOCK, self.etc, ignore=lambda _, names: [n for n in names if not re.search(r"conf", n)])
+        if os.path.exists(local := os.path.join(self.etc, "local.conf")):
+            os.remove(local)  # Debian 13 has one, without settings
         os.makedirs(self.cwd)
         os.makedirs(os.path.join(self.etc, "private"))  # where the stock settings have them
         shutil.copy(certificate.certificate, os.path.join(self.etc, "private", "dovecot.pem"))
