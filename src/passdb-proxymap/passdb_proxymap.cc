@@ -250,7 +250,8 @@ std::string Passdb_proxymap::why_not_sendable(const Login_request &login, const 
         return {};
     case Mechanism_class::bearer:
         if (route.bearer_mech && login.password == nullptr && request.verified_token().empty())
-            return "its token is not there to be sent on";
+            return "its token is not there to be sent on: since Dovecot 2.4.3 it takes `oauth2 { "
+                   "fields { token = %{token} } }`";
         if (route.bearer_mech)
             return {};
         return "a token is never sent as a password: the route needs `proxy_mech=XOAUTH2` or "

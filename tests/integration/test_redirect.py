@@ -62,6 +62,23 @@ def test_a_new_destination_that_the_policy_does_not_pass_sees_no_password(make_s
         site.proxy.wait_for_log("tls_policy strict: no TLS with 127.0.0.61 .*its certificate is refused")
 
 
+@pytest.mark.parametrize("judged", ["", "tls=ssl tls_policy=strict"], ids=["no policy", "policy"])
+def test_where_auth_is_asked_about_the_new_destination_the_login_ends(make_site, make_map, certificates, judged):
+    """Login processes ask by EXTERNAL then, which brings no password; 2.4.5 does not even take the answer."""
+    ca, good, _ = certificates
+    kind = {"tls": good, "at_once": True} if judged else {}
+    pmap = make_map()
+    pmap.sections = f"tls_policy strict {{\n  ca_file = {ca}\n}}\n"
+    pmap.write()
+    with FakeBackend("127.0.0.61", **kind) as second, \
+            FakeBackend("127.0.0.60", session=redirecting(second.host, second.port), **kind) as first:
+        site = make_site(f"user john host={first.host} port={first.port} proxy_redirect_reauth=yes {judged}\n",
+                         pmap=pmap, services=("imap",), mechanisms="plain login external")
+        outcome = clients.login("imap", site.proxy.address("imap"), "john", "secret").outcome
+        assert (outcome, first.connections, second.connections) == ("temp_failed", 1, 0)
+        site.proxy.wait_for_log(r"proxy\(john,127.0.0.60:\d+\): Aborting due to internal error")
+
+
 def test_in_clear_no_backend_can_redirect_a_login(make_site, make_map, certificates):
     """Before TLS it could be anybody."""
     ca, good, _ = certificates

@@ -54,10 +54,15 @@ class Spec:
 
 
 @functools.cache
+def release():
+    """(2, 4, 5)."""
+    text = subprocess.run(["dovecot", "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(map(int, re.match(r"(\d+)\.(\d+)\.(\d+)", text).groups()))
+
+
 def installed():
     """"2.3" or "2.4"."""
-    text = subprocess.run(["dovecot", "--version"], capture_output=True, text=True, check=True).stdout
-    return re.match(r"\d+\.\d+", text).group()
+    return "{}.{}".format(*release())
 
 
 def session_port(port):
