@@ -204,7 +204,7 @@ def newer(deb):
 
 def commands():
     """Those of docs/INSTALL.md that set a proxy up, for a host without systemd."""
-    found, = [block for block in documents.md_blocks("docs/INSTALL.md") if block[0].startswith("sed ")]
+    found, = [block for block in documents.md_blocks("docs/INSTALL.md") if any(line.startswith("sed ") for line in block)]
     return [line.replace("systemctl reload dovecot", "invoke-rc.d dovecot reload") for line in found]
 
 
@@ -256,11 +256,11 @@ def install(deb):
 
 
 def become_proxy(backends):
-    auth_system(on=False)
     with open(f"{WORK}/routes.txt", "w", encoding="ascii") as file:
         file.write("".join(backend.record() for backend in backends) +
                    "user john backend=b1\ndomain example.org backend=b2\n")
     before = master()
+    auth_system(on=False)
     for command in commands():
         sh(command.replace("routes.txt", f"{WORK}/routes.txt"), cwd="/etc/dovecot/conf.d")
     # The other one of the modules that a process of Dovecot's cannot do without.
