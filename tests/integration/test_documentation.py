@@ -44,6 +44,7 @@ ELSEWHERE = {
     "rpmbuild -ta dovecot-proxymap-0.1.0.tar.xz": "tests/packages runs it",
     "apt-get purge": "tests/packages runs it",
     "systemctl reload dovecot": "tests/packages runs it",
+    "doveadm -c /etc/dovecot/dovecot.conf proxymap check --config": "tests/packages runs it",
     "PROXYMAP_MODULES=DIR /usr/bin/python3 -m pytest tests/integration": "is how ./run-tests calls pytest",
     "make && make check": "./run-tests does that, in folders of its own",
     "./configure && make": "the same, from README.md's commands",

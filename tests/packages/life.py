@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 
 from harness import branch, certificate, clients, documents  # noqa: E402
 from harness.backend import Backend, password_of  # noqa: E402
-from harness.process import wait_until  # noqa: E402
+from harness.process import TimedOut, wait_until  # noqa: E402
 
 PACKAGE = "dovecot-proxymap"
 PROXY = ("127.0.0.1", 143)
@@ -204,7 +204,7 @@ def newer(deb):
 
 def commands():
     """Those of docs/INSTALL.md that set a proxy up, for a host without systemd."""
-    found, = [block for block in documents.md_blocks("docs/INSTALL.md") if block[0].startswith("sed ")]
+    found, = [block for block in documents.md_blocks("docs/INSTALL.md") if any(line.startswith("sed ") for line in block)]
     return [line.replace("systemctl reload dovecot", "invoke-rc.d dovecot reload") for line in found]
 
 
@@ -256,11 +256,11 @@ def install(deb):
 
 
 def become_proxy(backends):
-    auth_system(on=False)
     with open(f"{WORK}/routes.txt", "w", encoding="ascii") as file:
         file.write("".join(backend.record() for backend in backends) +
                    "user john backend=b1\ndomain example.org backend=b2\n")
     before = master()
+    auth_system(on=False)
     for command in commands():
         sh(command.replace("routes.txt", f"{WORK}/routes.txt"), cwd="/etc/dovecot/conf.d")
     # The other one of the modules that a process of Dovecot's cannot do without.
@@ -316,10 +316,13 @@ def upgrade_dovecot():
     old, since = sh("dpkg-query -W -f '${Version}' dovecot-core").stdout, mark()
     apt("install", wanted)
     new = sh("dpkg-query -W -f '${Version}' dovecot-core").stdout
-    wait_until(lambda: not routed(), "users reach their backends", 60)
+    try:
+        wait_until(lambda: not routed(), "users reach their backends", 30)
+    except TimedOut:
+        pass  # the log says why, and what comes now does not depend on it
     crashes = re.findall(r".*(?:Panic:|Fatal:|killed with signal).*", log(since))
     test(f"Dovecot upgraded from {old} to {new} under it: each user reaches the right backend, and nothing crashes",
-         not crashes, crashes[:5])
+         not crashes and not routed(), crashes[:5])
 
 
 def remove_in_use():
