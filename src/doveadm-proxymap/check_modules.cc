@@ -4,7 +4,6 @@
 #include "core/conf_file.h"
 
 #include <algorithm>
-#include <cctype>
 
 namespace proxymap {
 
@@ -32,6 +31,11 @@ std::string file_of_login_processes(const Running_config &config)
     return "/etc/dovecot/proxymap.conf.ext";
 }
 
+bool is_digit(std::string_view text)
+{
+    return !text.empty() && text.front() >= '0' && text.front() <= '9';
+}
+
 } // namespace
 
 // Each module has the string as a whole: behind its ..._version there stands a pointer to it.
@@ -46,10 +50,11 @@ std::string find_abi(std::string_view bytes)
             start--;
         const std::string_view text =
             bytes.substr(start, bytes.substr(start, max_bytes + 1).find('\0'));
-        const bool is_whole =
-            text.size() <= max_bytes && text.ends_with(')') && !text.empty() &&
-            std::isdigit(static_cast<unsigned char>(text.front())) != 0 &&
-            std::none_of(text.begin(), text.end(), [](char c) { return c == ' '; });
+        const std::string_view number =
+            text.substr(std::min(at - start + middle.size(), text.size()));
+        const bool is_whole = text.size() <= max_bytes && is_digit(text) && is_digit(number) &&
+                              text.find(' ') == std::string_view::npos &&
+                              (number.find('(') == std::string_view::npos || number.ends_with(')'));
         if (is_whole)
             return std::string(text);
     }

@@ -21,7 +21,8 @@ struct Module_file {
     std::optional<std::string> abi; // that it was built for; "" where the file does not say
 };
 
-// The ABI string of Dovecot that a module's bytes hold, as "2.3.ABIv19(2.3.19.1)"; "" for none.
+// The ABI string of Dovecot that a module's bytes hold, as "2.3.ABIv19(2.3.19.1)"
+// or "2.4.ABIv1"; "" for none.
 std::string find_abi(std::string_view bytes);
 
 // As Dovecot compares them: up to the bracket (versions_equal() in module-dir.c).

@@ -16,11 +16,23 @@ std::uint64_t parse_doveconf_size(std::string_view text)
 
 namespace {
 
+// ssl_client_<name>. What is set, 2.4 prints as `ssl_client { <name> = ... }`, and what it would be
+// otherwise as ssl_client_<name>.
+std::string ssl_client_value(const Doveconf_block &configuration, const std::string &name)
+{
+    const Doveconf_block *block = configuration.find("ssl_client", "");
+    for (const std::string &key : {name, "ssl_client_" + name}) {
+        if (block != nullptr && !block->value(key).empty())
+            return block->value(key);
+    }
+    return configuration.value("ssl_client_" + name);
+}
+
 // 2.3 says `ssl_ca = </etc/ca.pem`, and its login processes know no other CA; 2.4 names the file.
 std::string client_ca_file(const Doveconf_block &configuration, bool is_2_4)
 {
     if (is_2_4)
-        return configuration.value("ssl_client_ca_file");
+        return ssl_client_value(configuration, "ca_file");
     const std::string ca = configuration.value("ssl_ca");
     return ca.starts_with("</") ? ca.substr(1) : "";
 }
@@ -50,7 +62,7 @@ Running_config make_running_config(const Doveconf_block &configuration, bool is_
     config.auth_vsz_limit = auth_vsz_limit(configuration);
     config.import_environment = configuration.value("import_environment");
     config.client_ca_file = client_ca_file(configuration, is_2_4);
-    config.requires_valid_cert = configuration.value("ssl_client_require_valid_cert") != "no";
+    config.requires_valid_cert = ssl_client_value(configuration, "require_valid_cert") != "no";
     return config;
 }
 

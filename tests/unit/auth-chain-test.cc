@@ -115,6 +115,21 @@ TEST(auth_chain, sizes_are_read_as_doveconf_prints_them)
     CHECK_TRUE(0 == parse_doveconf_size(""));
 }
 
+TEST(auth_chain, how_dovecot_verifies_backends_is_read_on_both_branches)
+{
+    const Running_config of_2_3 = make_running_config(
+        parse_doveconf("ssl_ca = </etc/ca.pem\nssl_client_require_valid_cert = no\n"), false);
+    const Running_config of_2_4 = make_running_config(
+        parse_doveconf("ssl_client_ca_file = \nssl_client_require_valid_cert = yes\n"
+                       "ssl_client {\n  ca_file = /etc/ca.pem\n  require_valid_cert = no\n}\n"),
+        true);
+    for (const Running_config *config : {&of_2_3, &of_2_4}) {
+        CHECK_TRUE("/etc/ca.pem" == config->client_ca_file);
+        CHECK_FALSE(config->requires_valid_cert);
+    }
+    CHECK_TRUE(make_running_config(parse_doveconf(""), true).requires_valid_cert);
+}
+
 TEST(auth_chain, the_memory_of_auth_is_its_own_limit_or_the_general_one)
 {
     const auto limit = [](const std::string &service) {

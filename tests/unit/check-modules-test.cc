@@ -15,6 +15,8 @@ TEST(check_modules, the_abi_is_found_as_a_whole_string_alone)
                find_abi("\0built with (2.3.ABIv19(2.3.19.1)): no\0\0x.ABIv\0"
                         "2.3.ABIv19(2.3.19.1)\0rest"s));
     CHECK_TRUE(find_abi("built with (2.3.ABIv19(2.3.19.1)): no"s).empty());
+    CHECK_TRUE("2.4.ABIv1" == find_abi("\0with (2.4.ABIv1): no\0"
+                                       "2.4.ABIv1\0rest"s));
     CHECK_TRUE(find_abi("").empty());
 }
 
