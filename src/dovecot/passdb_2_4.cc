@@ -62,8 +62,10 @@ static int proxymap_preinit(pool_t pool, event *event, passdb_module **module_r,
 }
 
 // As Dovecot 2.4.5 calls it. The cache that it offers would hide a move for an hour.
-static int proxymap_preinit(pool_t pool, event *event, const struct passdb_parameters *,
-                            passdb_module **module_r, const char **error_r) noexcept
+[[maybe_unused]] static int proxymap_preinit(pool_t pool, event *event,
+                                             const struct passdb_parameters *,
+                                             passdb_module **module_r,
+                                             const char **error_r) noexcept
 {
     return proxymap_preinit(pool, event, module_r, error_r);
 }
