@@ -15,6 +15,7 @@
 // MUST: nothing is thrown into Dovecot's C code.
 #include "login_branch.h"
 
+#include "layout.h"
 #include "log.h"
 
 #include <cerrno>
@@ -639,10 +640,27 @@ void on_free(::client *client) noexcept
         super(client);
 }
 
+// Not by i_stream_get_fd(), which follows what may be no pointer.
+bool reads_its_socket(const ::client *client)
+{
+    istream input;
+    istream_private stream;
+    return copy_foreign(client->input, input) && copy_foreign(input.real_stream, stream) &&
+           stream.fd == client->fd;
+}
+
+bool has_functions_of_its_protocol(const client_vfuncs &functions)
+{
+    struct login_binary binary;
+    client_vfuncs stock;
+    return copy_foreign(login_binary, binary) && copy_foreign(binary.client_vfuncs, stock) &&
+           functions.alloc == stock.alloc && stock.alloc != nullptr;
+}
+
 // Whether this Dovecot's structures are those of the headers that the module was compiled with.
 // Debian moves them under an unchanged ABI version. Fields from all over the structure of a new
 // client, each with a value that it has, and no other place in memory is likely to have. The name
-// of one that differs; null: none.
+// of one that differs; null: none. MUST: all of them are looked at, so none is followed.
 const char *find_layout_difference(const ::client *client)
 {
     const struct {
@@ -653,12 +671,12 @@ const char *find_layout_difference(const ::client *client)
         {"login settings", login_setting_parser_info.struct_size == sizeof(login_settings)},
         {"list_type", client->list_type == CLIENT_LIST_TYPE_ACTIVE && clients == client},
         {"pool", client->pool != nullptr && client->preproxy_pool != nullptr},
-        {"v", client->v.alloc == login_binary->client_vfuncs->alloc && client->v.alloc != nullptr},
+        {"v", has_functions_of_its_protocol(client->v)},
         {"vlast", client->vlast != nullptr},
         {"refcount", client->refcount == 1},
         {"set", client->set != nullptr && client->ssl_set != nullptr && client->event != nullptr},
         {"to_disconnect", client->to_disconnect != nullptr},
-        {"fd", client->input != nullptr && i_stream_get_fd(client->input) == client->fd},
+        {"fd", reads_its_socket(client)},
         {"login_proxy", client->login_proxy == nullptr && client->proxy_password == nullptr},
         {"proxy_ttl", client->proxy_ttl == LOGIN_PROXY_TTL},
         {"auth_request", client->auth_request == nullptr && client->auth_passdb_args == nullptr},

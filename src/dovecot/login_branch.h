@@ -9,7 +9,7 @@
 #include <type_traits>
 
 extern "C" {
-#include <istream.h>
+#include <istream-private.h>
 #include <ostream.h>
 #include <safe-memset.h>
 #include <settings-parser.h>
