@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import clients, sanitizer
+from harness import sanitizer
 from harness.authclient import AuthClient
 from harness.hosts import mirrors, pair, stores  # noqa: F401 (fixtures)
+from harness.load import Load as ProxiedLoad
 from harness.process import wait_until
 from harness.residents import ResidentBackend, Residents
 
@@ -256,38 +257,6 @@ def test_a_whole_new_table_is_in_force_at_once_under_load(proxy):
             assert answer == expected[1], (when - done, user, answer)
 
 
-class ProxiedLoad:
-    """Logins through the proxy's IMAP, of all users in turn, as many as it takes: four at a time."""
-
-    def __init__(self, site, users):
-        self.address, self.users = site.proxy.address("imap"), users
-        self.numbers, self.outcomes, self.ended = itertools.count(), [], threading.Event()
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(4)]
-
-    def run(self):
-        while not self.ended.is_set():
-            try:
-                outcome = clients.login("imap", self.address, f"u{next(self.numbers) % self.users}", "secret").outcome
-            except OSError as error:
-                outcome = str(error)
-            self.outcomes.append(outcome)
-
-    def go_on(self, logins=200):
-        """Until so many more have ended."""
-        wanted = len(self.outcomes) + logins
-        wait_until(lambda: len(self.outcomes) >= wanted, f"{logins} more logins", 90)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-
-
 def test_backends_see_one_generation_each_and_the_old_ones_nobody_any_more(make_site, mirrors):  # noqa: F811
     """As above, by the logs of the backends: each generation has backends of its own, and users are sent under a
     name that says of which generation their record was."""
@@ -309,13 +278,14 @@ def test_backends_see_one_generation_each_and_the_old_ones_nobody_any_more(make_
                          service_count=0)
         proxy = Watched(site)
         proxy.tool("import", written("one", 1))
-        with ProxiedLoad(site, users) as load:
-            load.go_on()
+        numbers = itertools.count()
+        with ProxiedLoad(site, lambda: (f"u{next(numbers) % users}", "secret")) as load:
+            load.wait_for_more(200, 90)
             proxy.tool("import", "--replace", written("two", 2, lambda number: number % 2 == 1))
             done = time.monotonic()
             wait_until(lambda: time.monotonic() > done + IN_FORCE, "it is in force", IN_FORCE + 1)
             old = len(logged(1, "b1"))
-            load.go_on()
+            load.wait_for_more(200, 90)
         assert set(load.outcomes) == {"ok"}
         for generation, name in backends:
             assert {user.rpartition("-")[2] for user in logged(generation, name)} <= {str(generation)}

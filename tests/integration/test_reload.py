@@ -1,49 +1,20 @@
 """Reload and restart under load lose no login beyond what stock Dovecot loses."""
 
-import collections
 import re
-import threading
 
 import pytest
 
-from harness import clients
 from harness.branch import Passdb
-from harness.process import wait_until
+from harness.load import Load
 
 pytestmark = pytest.mark.alone
 
-CLIENTS = 3
 # What the very moment decides: a connection that is accepted by a process about to end.
 LUCK = 3
 
 
-class Load:
-    """Clients that log in over IMAP one login after the other, until the block ends."""
-
-    def __init__(self, site, user="john"):
-        self.site, self.user = site, user
-        self.outcomes = collections.Counter()
-        self.ended = threading.Event()
-        self.threads = [threading.Thread(target=self.run) for _ in range(CLIENTS)]
-
-    def run(self):
-        while not self.ended.is_set():
-            result = clients.login("imap", self.site.proxy.address("imap"), self.user, f"pw-{self.user}")
-            self.outcomes[result.outcome] += 1
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-
-    def wait_for_more(self, count):
-        enough = self.outcomes["ok"] + count
-        wait_until(lambda: self.outcomes["ok"] >= enough, f"{count} more logins")
+def john_logs_in(site):
+    return Load(site, lambda: ("john", "pw-john"))
 
 
 def reload(site):
@@ -55,7 +26,7 @@ def doveadm_reload(site):
 
 
 def run_under_load(site, what, times=4):
-    with Load(site) as load:
+    with john_logs_in(site) as load:
         for _ in range(times):
             load.wait_for_more(20)
             what(site)
@@ -99,7 +70,7 @@ def test_reload_loses_no_login_that_stock_dovecot_would_not(sites, what, store):
 @pytest.mark.parametrize("store", ["memcached", "lmdb"])
 def test_a_restart_says_wrong_password_to_nobody(sites, store):
     site = sites[store]
-    with Load(site) as load:
+    with john_logs_in(site) as load:
         load.wait_for_more(10)
         site.proxy.restart()
         load.wait_for_more(10)
