@@ -315,7 +315,7 @@ def seal_key(request, command):
 
 def main_case(request, command):
     """Done by the fixture; that a user logs in then is tested below."""
-    assert command.source == SAMPLE
+    assert command.text in {other.text for other in documents.commands() if other.source == SAMPLE}
     assert not re.search(r"(?m)^[^#\n]", documents.read(SAMPLE))
     request.getfixturevalue("machine")
     with open(f"{ETC}/conf.d/90-proxymap.conf", encoding="utf-8") as file:
