@@ -95,7 +95,8 @@ Result<std::string> host_of(const Proxy &proxy, const Doveadm_access &access)
 Result<std::vector<std::string>> users_on(const Proxy &proxy, const Doveadm_access &access,
                                           const std::vector<std::string> &only)
 {
-    std::vector<std::string> words = {command};
+    std::vector<std::string> words;
+    words.emplace_back(command);
     if (!only.empty() && only.size() < max_words) {
         words.emplace_back("--");
         words.insert(words.end(), only.begin(), only.end());
