@@ -299,6 +299,8 @@ def test_an_address_that_is_another_hosts_is_noticed(fleet):
         said = fleet.move(user, "--to", "b", code=75)
     assert "p1: it reports from host elsewhere, but its address in the setting proxies is that of host " in said.stderr
     assert fleet.fields(user) == "backend=a"
+    AuthClient(fleet.sites[0].proxy.socket("auth-client")).close()  # so that there is an auth process
+    wait_until(lambda: b"elsewhere" not in fleet.mirror.get("pm:proxy:p1"), "p1 reports for itself again")
 
 
 def test_with_another_password_nothing_is_begun(fleet):
