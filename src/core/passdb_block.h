@@ -25,20 +25,15 @@ struct Block_rules {
     std::string foreign_field;               // default_fields or override_fields set this one
     bool skipped_when_authenticated = false; // skip = authenticated
     bool skipped_when_unauthenticated = false;
-    bool earlier_end_login = false;  // a block before it can end a login with success
-    bool earlier_said_ok = false;    // a block before it can leave the login at "ok"
-    bool others_let_in = false;      // another block's failures let somebody in
-    std::string believing_mechanism; // is enabled, and lets in whom it has verified itself
+    bool earlier_end_login = false;    // a block before it can end a login with success
+    bool earlier_said_ok = false;      // a block before it can leave the login at "ok"
+    bool earlier_failures_end = false; // a block before it ends logins of those it does not know
+    bool others_let_in = false;        // another block's failures let somebody in
+    std::string believing_mechanism;   // is enabled, and lets in whom it has verified itself
 };
 
-// What check_passdb_block() has to say; empty where nothing is wrong.
-struct Block_complaint {
-    std::string fatal; // auth does not start
-    std::string error; // logged once, at start
-};
-
-// Of one block, with that setting `verify`.
-Block_complaint check_passdb_block(const Block_rules &rules, Verify verify);
+// Why auth does not start with this block and that setting `verify`; empty where nothing is wrong.
+std::string check_passdb_block(const Block_rules &rules, Verify verify);
 
 // Whether an admin may write this field into a block of ours: it changes neither where a route
 // leads nor who gets in.

@@ -49,14 +49,11 @@ class Chain_check {
             return;
         }
         const Block_rules rules = rules_of(passdbs_, i, believing_);
-        const Block_complaint complaint = check_passdb_block(rules, settings_.verify);
-        if (!complaint.fatal.empty()) {
-            findings_.error(block.label, complaint.fatal,
-                            "change it: auth does not start like this");
+        const std::string complaint = check_passdb_block(rules, settings_.verify);
+        if (!complaint.empty()) {
+            findings_.error(block.label, complaint, "change it: auth does not start like this");
             return;
         }
-        if (!complaint.error.empty())
-            findings_.error(block.label, complaint.error, "change the block as it says");
         if (settings_.verify == Verify::none)
             return; // the rules above leave no way around it
         if (rules.skipped_when_authenticated && !rules.is_first)

@@ -166,6 +166,8 @@ Block_rules rules_of(const std::vector<Auth_block> &passdbs, std::size_t index,
         rules.is_first = false;
         rules.earlier_end_login =
             rules.earlier_end_login || (!other.is_deny && !goes_on(other.result_success));
+        rules.earlier_failures_end = rules.earlier_failures_end || !goes_on(other.result_failure) ||
+                                     other.result_internalfail == "return";
         rules.earlier_said_ok = rules.earlier_said_ok || other.result_success == "continue-ok";
     }
     return rules;

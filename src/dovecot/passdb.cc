@@ -151,6 +151,13 @@ bool goes_on(auth_db_rule rule)
            rule == AUTH_DB_RULE_CONTINUE_FAIL;
 }
 
+// Whether nobody else is asked of a login that the block fails, or whether one that it cannot judge is
+// left as it was.
+bool failures_end(const auth_passdb *block)
+{
+    return !goes_on(block->result_failure) || block->result_internalfail == AUTH_DB_RULE_RETURN;
+}
+
 bool lets_in(auth_db_rule rule)
 {
     return rule == AUTH_DB_RULE_RETURN_OK || rule == AUTH_DB_RULE_CONTINUE_OK;
@@ -178,6 +185,7 @@ void add_blocks(Instance &instance, const auth *protocol, const auth_passdb *lis
 {
     bool earlier_end_login = false;
     bool earlier_said_ok = false;
+    bool earlier_failures_end = false;
     for (const auth_passdb *master = masters; master != nullptr; master = master->next)
         earlier_end_login = earlier_end_login || !goes_on(master->result_success);
     for (const auth_passdb *block = list; block != nullptr; block = block->next) {
@@ -195,6 +203,7 @@ void add_blocks(Instance &instance, const auth *protocol, const auth_passdb *lis
             rules.skips_some_logins = skips_some_logins(block);
             rules.foreign_field = find_foreign_field(block);
             rules.earlier_said_ok = earlier_said_ok;
+            rules.earlier_failures_end = earlier_failures_end;
             rules.skipped_when_authenticated = block->skip == AUTH_PASSDB_SKIP_AUTHENTICATED;
             rules.skipped_when_unauthenticated = block->skip == AUTH_PASSDB_SKIP_UNAUTHENTICATED;
             rules.earlier_end_login = earlier_end_login;
@@ -206,6 +215,7 @@ void add_blocks(Instance &instance, const auth *protocol, const auth_passdb *lis
         // A deny block never ends a login with success.
         if (!block->set->deny && !goes_on(block->result_success))
             earlier_end_login = true;
+        earlier_failures_end = earlier_failures_end || failures_end(block);
         earlier_said_ok = earlier_said_ok || block->result_success == AUTH_DB_RULE_CONTINUE_OK;
     }
 }
@@ -321,11 +331,9 @@ void proxymap_init(passdb_module *module) noexcept
         if (!worker)
             probe_requests();
         for (const auto &[block, rules] : instance->blocks) {
-            Block_complaint complaint = instance->passdb->check_block(rules);
-            if (!complaint.fatal.empty())
-                i_fatal("passdb proxymap: %s", complaint.fatal.c_str());
-            if (!complaint.error.empty())
-                i_error("passdb proxymap: %s", complaint.error.c_str());
+            const std::string complaint = instance->passdb->check_block(rules);
+            if (!complaint.empty())
+                i_fatal("passdb proxymap: %s", complaint.c_str());
         }
     });
 }

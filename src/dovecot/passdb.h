@@ -89,8 +89,9 @@ class Passdb {
     // Once, before the first request; the main ioloop is current. in_worker: of the processes that
     // check passwords for auth, which may never see a request.
     virtual void start(bool in_worker) = 0;
-    // Sees, at start, every block of every protocol that uses this passdb.
-    virtual Block_complaint check_block(const Block_rules &rules) = 0;
+    // Sees, at start, every block of every protocol that uses this passdb. Says why auth must not
+    // start; empty: it may.
+    virtual std::string check_block(const Block_rules &rules) = 0;
     // The answer goes to answer_plain(), at once or from the loop.
     virtual void verify_plain(const Auth_request &request, const Block_rules &rules,
                               const char *password, std::uintptr_t answer) = 0;

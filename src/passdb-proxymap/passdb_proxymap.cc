@@ -91,7 +91,7 @@ Passdb_proxymap::Passdb_proxymap(Configuration configuration)
 
 Passdb_proxymap::~Passdb_proxymap() = default;
 
-Block_complaint Passdb_proxymap::check_block(const Block_rules &rules)
+std::string Passdb_proxymap::check_block(const Block_rules &rules)
 {
     return check_passdb_block(rules, settings_.verify);
 }

@@ -22,7 +22,7 @@ class Passdb_proxymap final : public Passdb {
     ~Passdb_proxymap() override;
 
     void start(bool in_worker) override;
-    Block_complaint check_block(const Block_rules &rules) override;
+    std::string check_block(const Block_rules &rules) override;
     void verify_plain(const Auth_request &request, const Block_rules &rules, const char *password,
                       std::uintptr_t answer) override;
     void lookup_credentials(const Auth_request &request, const Block_rules &rules,

@@ -6,6 +6,7 @@ import pytest
 
 from harness import ports, tokens
 from harness.authclient import AuthClient
+from harness.branch import Passdb
 
 pytestmark = pytest.mark.only_on("2.4", "2.3 has the backend validate tokens")
 
@@ -14,10 +15,11 @@ ROUTES = ("user john backend=b1\nuser bearer backend=b1 proxy_mech=XOAUTH2\n"
           "user own backend=b1 pass=secret master=proxymaster\n")
 
 
-def token_site(make_site, workspace, settings, rules, **spec):
+def token_site(make_site, workspace, settings, rules, before=(), **spec):
     folder = os.path.join(workspace, "tokens")
-    return make_site(ROUTES if "stores" not in settings else None, {"allow_fields": "pass", **settings}, passdbs=lambda pmap: [pmap.passdb(**rules)],
-                     mechanisms="plain login xoauth2", services=("imap",), extra=tokens.settings(folder), **spec)
+    return make_site(ROUTES if "stores" not in settings else None, {"allow_fields": "pass", **settings},
+                     passdbs=lambda pmap: [*before, pmap.passdb(**rules)], mechanisms="plain login xoauth2", services=("imap",),
+                     extra=tokens.settings(folder), **spec)
 
 
 def ask(site, user, token):
@@ -78,3 +80,13 @@ def test_auth_does_not_start_with_a_block_that_a_token_would_pass_by(make_site, 
     site.proxy.may_crash = True
     site.login("imap", "john")
     site.proxy.wait_for_log("auth_mechanisms has XOAUTH2, which lets in whom it has verified itself")
+
+
+@pytest.mark.parametrize("rule", ["return", "return-fail"])
+def test_auth_does_not_start_behind_a_passdb_that_ends_the_logins_of_strangers(make_site, workspace, rule):
+    """A token's mechanism would let in whom that one does not know, and nobody would ask for a route."""
+    site = token_site(make_site, workspace, {}, CLOSED,
+                      before=[Passdb.of("passwd-file", "/dev/null", result_failure=rule)])
+    site.proxy.may_crash = True
+    site.login("imap", "john")
+    site.proxy.wait_for_log("each passdb before it needs `result_failure = continue`")

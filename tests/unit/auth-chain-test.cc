@@ -75,8 +75,39 @@ TEST(auth_chain, the_rules_of_a_block_are_those_that_auth_finds)
     CHECK_TRUE(rules.failures_end_login);
     CHECK_TRUE(rules.earlier_said_ok);
     CHECK_FALSE(rules.earlier_end_login);
+    CHECK_FALSE(rules.earlier_failures_end);
     CHECK_TRUE(rules.others_let_in);
     CHECK_FALSE(rules.failures_let_in);
+}
+
+TEST(auth_chain, a_passdb_before_it_that_ends_the_logins_of_strangers_is_found)
+{
+    const auto behind = [](const std::string &rules) {
+        const std::vector<Auth_block> passdbs =
+            read_auth_blocks(parse_doveconf(printed_passdb("passwd-file", "  " + rules + "\n") +
+                                            printed_passdb("proxymap")),
+                             "passdb");
+        return rules_of(passdbs, 1, "").earlier_failures_end;
+    };
+    CHECK_TRUE(behind("result_failure = return-fail"));
+    CHECK_TRUE(behind("result_failure = return"));
+    CHECK_TRUE(behind("result_internalfail = return"));
+    CHECK_FALSE(behind("result_internalfail = return-fail"));
+    CHECK_FALSE(behind("result_failure = continue-fail"));
+}
+
+TEST(auth_chain, a_mechanism_that_believes_itself_wants_to_reach_the_block)
+{
+    Block_rules rules;
+    rules.failures_end_login = true;
+    rules.outages_end_login = true;
+    rules.earlier_failures_end = true;
+    for (const Verify verify : {Verify::backend, Verify::map}) {
+        CHECK_TRUE(check_passdb_block(rules, verify).empty());
+        rules.believing_mechanism = "GSSAPI";
+        CHECK_TRUE(check_passdb_block(rules, verify).starts_with("auth_mechanisms has GSSAPI"));
+        rules.believing_mechanism.clear();
+    }
 }
 
 TEST(auth_chain, a_first_block_for_the_authenticated_is_left_out)
