@@ -304,22 +304,27 @@ Error Open_file::system_error(const char *what) const
 
 Result<std::string> Open_file::read(std::size_t max_bytes) const
 {
-    // Not by its size alone: the file may grow meanwhile, and files of /proc say 0.
-    std::string text;
-    text.reserve(std::min(size_, max_bytes));
-    char buffer[16384];
+    // Not by its size alone: the file may grow meanwhile, and files of /proc say 0. A byte more
+    // than the size is asked for, so that most files are read, and seen to end, by one call.
+    std::string text(std::min(size_, max_bytes) + 1, '\0');
+    std::size_t length = 0;
     for (;;) {
-        ssize_t got = pread(fd_, buffer, sizeof(buffer), static_cast<off_t>(text.size()));
+        const ssize_t got =
+            pread(fd_, text.data() + length, text.size() - length, static_cast<off_t>(length));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return system_error("read");
-        if (got == 0)
-            return text;
-        if (static_cast<std::size_t>(got) > max_bytes - text.size())
+        length += static_cast<std::size_t>(got);
+        if (length > max_bytes)
             return Error{path_ + ": larger than the " + std::to_string(max_bytes) +
                          " bytes that are allowed"};
-        text.append(buffer, static_cast<std::size_t>(got));
+        if (got == 0 || (length == size_ && length < text.size())) {
+            text.resize(length);
+            return text;
+        }
+        if (length == text.size())
+            text.resize(length + 16384);
     }
 }
 
