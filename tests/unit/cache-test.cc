@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <malloc.h>
 #include <map>
 #include <random>
 #include <string>
@@ -607,60 +606,6 @@ TEST(cache, memory_moves_freely_between_entries_and_fields)
     }
     CHECK(shared > 20'000);
     CHECK(own > 3000);
-}
-
-TEST(cache, a_route_takes_less_than_100_bytes_of_real_memory)
-{
-#ifdef __SANITIZE_ADDRESS__
-    constexpr unsigned users = 100'000; // and malloc is not glibc's
-#else
-    constexpr unsigned users = 1'000'000;
-#endif
-    std::vector<Record_ref> backends;
-    for (unsigned i = 0; i < 100; ++i)
-        backends.push_back(record("backend" + std::to_string(i) + ".example.com"));
-    const auto in_use = [] {
-        const auto heap = mallinfo2();
-        return heap.uordblks + heap.hblkhd;
-    };
-    const std::size_t before = in_use();
-    Cache cache(limits(128 * mega));
-    char name[32];
-    for (unsigned i = 0; i < users; ++i) {
-        const int size = std::snprintf(name, sizeof(name), "user%06u@example.com", i);
-        cache.put_found(Kind::user, {name, static_cast<std::size_t>(size)},
-                        backends[i % backends.size()], now);
-    }
-    const Cache_stats stats = cache.stats();
-    LONGS_EQUAL(users, stats.found_entries);
-    CHECK(stats.bytes <= users * 100ULL);
-#ifndef __SANITIZE_ADDRESS__
-    const std::size_t taken = in_use() - before;
-    CHECK(taken <= users * 100ULL);
-    CHECK(taken < stats.bytes * 101 / 100 && taken > stats.bytes * 99 / 100);
-#else
-    static_cast<void>(before);
-#endif
-}
-
-TEST(cache, own_fields_and_long_names_are_in_the_bytes_it_tells)
-{
-#ifndef __SANITIZE_ADDRESS__
-    const auto in_use = [] {
-        const auto heap = mallinfo2();
-        return heap.uordblks + heap.hblkhd;
-    };
-    const std::size_t before = in_use();
-    Cache cache(limits(64 * mega));
-    for (unsigned i = 0; i < 50'000; ++i) {
-        const std::string name = number_name("a-name-that-is-longer-than-most-", i);
-        cache.put_found(Kind::user, name, record("b1", name), now);
-    }
-    const std::size_t taken = in_use() - before;
-    const std::uint64_t told = cache.stats().bytes;
-    LONGS_EQUAL(50'000, cache.stats().found_entries);
-    CHECK(taken < told * 101 / 100 && taken > told * 99 / 100);
-#endif
 }
 
 // ----------------------------------------------------------------------------- against a model

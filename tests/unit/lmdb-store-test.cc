@@ -5,7 +5,6 @@
 #include "table_folder.h"
 
 #include <lmdb.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -393,30 +392,6 @@ TEST(lmdb_store, pages_of_zeros_are_unavailable)
     write_all(folder.path() + "/data.mdb", bytes);
     check_why("MDB_");
 }
-
-// The sanitizers' own mappings do not fit under a limit.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-TEST(lmdb_store, a_map_that_does_not_fit_says_which_setting_to_change)
-{
-    write({"user john backend=b1"});
-    const std::string text = in_child([&] {
-        const struct rlimit limit {
-            256U << 20U, 256U << 20U
-        };
-        if (setrlimit(RLIMIT_AS, &limit) < 0)
-            return std::string("no setrlimit");
-        auto config = folder.config();
-        config.max_size = 1U << 30U;
-        store = make_lmdb_store(config, loop, news);
-        return answer(john);
-    });
-    const std::string expected = "unavailable: lmdb table " + folder.path() +
-                                 "/data.mdb needs a map of 1024M, but this process may use only "
-                                 "256M of address space: set `service auth { vsz_limit = 1152M }` "
-                                 "or a table_max_size of at most 128M";
-    STRCMP_EQUAL(expected.c_str(), text.c_str());
-}
-#endif
 
 TEST(lmdb_store, a_table_that_outgrew_our_map_is_read)
 {
