@@ -17,6 +17,7 @@ struct Conf_entry {
     std::string name;
     std::string value; // blanks trimmed, one pair of surrounding quotes removed
     unsigned line = 0; // from 1; 0: it was not read from a file of ours
+    bool operator==(const Conf_entry &) const = default;
 };
 
 struct Conf_section {
@@ -26,6 +27,7 @@ struct Conf_section {
     std::vector<Conf_entry> entries;
     std::vector<Conf_section> sections; // one level deep only
 
+    bool operator==(const Conf_section &) const = default;
     const Conf_entry *find(std::string_view wanted) const; // null when not given
 };
 

@@ -119,12 +119,6 @@ Result<Settings> make_settings(const Conf_section &file, const std::string &path
 {
     Settings settings;
     settings.path = path;
-    // The list is the truth: what it calls the default is what is set.
-    for (const Setting &setting : settings_table()) {
-        if (Result<Done> done = setting.set(settings, setting.info.default_value); !done)
-            return Error{"bug: the default of " + std::string(setting.info.name) +
-                         " is refused: " + done.error().message};
-    }
     for (const Conf_entry &entry : file.entries) {
         const Setting *setting = find_setting(entry.name);
         if (setting == nullptr)

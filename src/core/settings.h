@@ -41,12 +41,13 @@ struct Proxy_address {
     bool operator==(const Proxy_address &) const = default;
 };
 
+// As made, each is the default that setting_list() names.
 struct Settings {
     std::string path; // the file these came from
     // the map
     std::string name_space = "pm";
     std::string table = "/var/lib/dovecot-proxymap"; // folder of the LMDB table
-    std::vector<Store_address> stores;               // default: lmdb
+    std::vector<Store_address> stores = {{Store_address::Type::lmdb, {}, 0, {}}};
     Key_case key_case = Key_case::lower;
     std::uint64_t table_max_size = 1ULL << 30U; // bytes of address space for the LMDB map
     std::string seal_keys_file;
@@ -56,9 +57,10 @@ struct Settings {
     std::vector<Proxy_address> proxies;
     // logins
     Verify verify = Verify::backend;
-    std::set<Service> backend_services; // default: all five
+    std::set<Service> backend_services = {Service::imap, Service::pop3, Service::submission,
+                                          Service::sieve, Service::lmtp};
     Lmtp_missing lmtp_missing = Lmtp_missing::tempfail;
-    std::set<Field_id> allow_fields; // default: none
+    std::set<Field_id> allow_fields;
     std::string credentials_file;
     std::string default_credential;
     std::string default_tls = "no";
@@ -78,6 +80,7 @@ struct Settings {
     std::vector<Source_pool> source_pools;
     std::vector<Conf_section> credentials; // unread: they name secrets (read_configuration())
 
+    bool operator==(const Settings &) const = default;
     const Tls_policy *find_tls_policy(std::string_view wanted) const;   // null when there is none
     const Source_pool *find_source_pool(std::string_view wanted) const; // null when there is none
 };

@@ -25,6 +25,7 @@ struct Source_word {
     std::string text;           // address or name, without its `?`
     std::optional<Ip> ip;       // nothing: a name, looked up again and again
     bool only_assigned = false; // `?` in front: only those addresses that this host has
+    bool operator==(const Source_word &) const = default;
 };
 
 // `source_pool NAME { addresses = ... choose = ... }`.
@@ -34,6 +35,7 @@ struct Source_pool {
     Choose choose = Choose::least_used;
     std::uint64_t refresh = 60'000;   // ms between two look-ups of its names
     std::uint64_t avoid_for = 10'000; // ms for which an address that failed is passed over
+    bool operator==(const Source_pool &) const = default;
 };
 
 // The settings of a section, in the order of the manual.

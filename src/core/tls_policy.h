@@ -52,6 +52,7 @@ struct Tls_policy {
     std::uint64_t resume_max_age = 3'600'000; // ms
     std::uint32_t resume_max_count = 1000;    // sessions kept in one login process
 
+    bool operator==(const Tls_policy &) const = default;
     bool checks_chain() const { return !ca_file.empty(); }
     // Against verify_name, or the route's host where that is empty.
     bool checks_name() const { return checks_chain() || !verify_name.empty(); }

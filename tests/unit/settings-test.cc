@@ -59,7 +59,6 @@ TEST_GROUP(settings){};
 TEST(settings, an_empty_file_gives_the_defaults)
 {
     const auto settings = parsed("");
-    const Settings untouched;
     STRCMP_EQUAL("/etc/x", settings.path.c_str());
     STRCMP_EQUAL("pm", settings.name_space.c_str());
     STRCMP_EQUAL("/var/lib/dovecot-proxymap", settings.table.c_str());
@@ -70,27 +69,15 @@ TEST(settings, an_empty_file_gives_the_defaults)
     CHECK(settings.verify == Verify::backend);
     CHECK(settings.lmtp_missing == Lmtp_missing::tempfail);
     CHECK(settings.key_case == Key_case::lower);
-    // The struct and the list must not drift apart.
-    CHECK(settings.name_space == untouched.name_space);
-    CHECK(settings.table == untouched.table);
-    CHECK(settings.table_max_size == untouched.table_max_size);
-    CHECK(settings.require_seal == untouched.require_seal);
-    CHECK(settings.default_tls == untouched.default_tls);
-    CHECK(settings.lookup_timeout == untouched.lookup_timeout);
-    CHECK(settings.cache_size == untouched.cache_size);
-    CHECK(settings.cache_ttl == untouched.cache_ttl);
-    CHECK(settings.cache_negative_ttl == untouched.cache_negative_ttl);
-    CHECK(settings.cache_stale_ttl == untouched.cache_stale_ttl);
-    CHECK(settings.breaker_failures == untouched.breaker_failures);
-    CHECK(settings.breaker_pause == untouched.breaker_pause);
 }
 
-TEST(settings, every_default_may_be_written_out)
+TEST(settings, every_default_written_out_changes_nothing)
 {
-    std::string text;
-    for (const auto &info : setting_list())
-        text += std::string(info.name) + " = " + std::string(info.default_value) + "\n";
-    parsed(text);
+    for (const auto &info : setting_list()) {
+        const std::string line =
+            std::string(info.name) + " = " + std::string(info.default_value) + "\n";
+        CHECK_TEXT(parsed(line) == parsed(""), line.c_str());
+    }
 }
 
 TEST(settings, each_setting_reaches_its_field)
