@@ -151,8 +151,8 @@ bool goes_on(auth_db_rule rule)
            rule == AUTH_DB_RULE_CONTINUE_FAIL;
 }
 
-// Whether nobody else is asked of a login that the block fails, or whether one that it cannot judge is
-// left as it was.
+// Whether nobody else is asked of a login that the block fails, or whether one that it cannot judge
+// is left as it was.
 bool failures_end(const auth_passdb *block)
 {
     return !goes_on(block->result_failure) || block->result_internalfail == AUTH_DB_RULE_RETURN;
@@ -487,11 +487,13 @@ Request_hold::~Request_hold()
     auth_request_unref(&request_);
 }
 
-// Those that the admin has written into the block, where that is ours to do.
+// Those fields that the admin has written into the block, where that is ours to do.
 static Verdict with_block_fields(const Auth_request &request, Verdict verdict)
 {
-    const bool goes_on = verdict == Verdict::ok || verdict == Verdict::next;
-    return goes_on && !set_block_fields(request.get()) ? Verdict::internal_failure : verdict;
+    if (verdict != Verdict::ok && verdict != Verdict::next)
+        return verdict;
+    avoid_stall(request.get());
+    return set_block_fields(request.get()) ? verdict : Verdict::internal_failure;
 }
 
 void answer_plain(const Auth_request &request, std::uintptr_t answer, Verdict verdict)

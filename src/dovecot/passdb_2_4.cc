@@ -4,6 +4,7 @@
 #include "passdb_layout.h"
 
 extern "C" {
+#include <istream-private.h>
 #include <settings-parser.h>
 #include <settings.h>
 }
@@ -130,6 +131,23 @@ std::string find_foreign_field(const auth_passdb *block)
             return std::string(fields[i]);
     }
     return {};
+}
+
+// Up to 2.4.1 a stream over the TLS stream of a backend does not ask it for what it holds already,
+// so what the backend has sent waits there until more comes: i_stream_read() in lib/istream.c,
+// mended by this member. IMAP's multiplexing is such a stream, and this field switches it off.
+template <typename Stream> constexpr bool asks_for_held_input = requires(Stream stream)
+{
+    stream.io_pending_until_read;
+};
+
+void avoid_stall(auth_request *request)
+{
+    if (asks_for_held_input<istream_private>)
+        return;
+    auth_fields *fields = request->fields.extra_fields;
+    if (auth_fields_exists(fields, "ssl") || auth_fields_exists(fields, "starttls"))
+        auth_request_set_field(request, "proxy_no_multiplex", "", nullptr);
 }
 
 bool set_block_fields(auth_request *request)

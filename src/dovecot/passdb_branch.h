@@ -71,6 +71,9 @@ bool skips_some_logins(const auth_passdb *block);
 std::string find_foreign_field(const auth_passdb *block);
 // Sets the block's own fields, where Dovecot leaves that to the passdb. False: that failed.
 bool set_block_fields(auth_request *request);
+// Keeps a login process that goes this route by TLS out of a Dovecot bug in which the connection
+// stalls.
+void avoid_stall(auth_request *request);
 
 // As Auth_request::verify_password(), the scheme taken off.
 int verify_password(auth_request *request, const char *plaintext, const char *crypted,

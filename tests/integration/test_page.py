@@ -7,9 +7,9 @@ import socket
 
 import pytest
 
-from harness import certificate
+from harness import branch, certificate
 from harness.authclient import AuthClient
-from harness.backend import MASTER_PASSWORD, MASTER_USER
+from harness.backend import MASTER_PASSWORD, MASTER_USER, password_of
 from harness.branch import SERVICES, Passdb
 from harness.process import wait_until
 
@@ -209,6 +209,15 @@ def distrusting_site(make_site, backends, tls, workspace):
 def test_tls_to_a_trusted_backend(tls_site, service, field, _port, secured):
     reached = tls_site.login(service, field)
     assert (reached.outcome, reached.backend, reached.tls) == ("ok", "b2", secured)
+
+
+@pytest.mark.only_on("2.4", "2.3's proxy multiplexes nothing")
+def test_tls_to_a_backend_is_multiplexed_only_where_that_does_not_stall(tls_site):
+    stalls = branch.release() < (2, 4, 2)
+    with AuthClient(tls_site.proxy.socket("auth-client")) as client:
+        fields = {user: client.login(user, password_of(user)).fields for user, _, _ in TLS_CASES}
+    assert {user: "proxy_no_multiplex" in told for user, told in fields.items()} == \
+        {user: secured and stalls for user, _, secured in TLS_CASES}
 
 
 @pytest.mark.parametrize("service", ["imap", "pop3"])
