@@ -52,8 +52,10 @@ class Dovecot:
         mail = os.path.join(self.folder, "mail")
         os.makedirs(mail, exist_ok=True)
         shutil.chown(mail, branch.MAIL_USER, branch.MAIL_GROUP)
-        with open(self.conf, "w", encoding="utf-8") as out:
+        # At once, for a running Dovecot reads it whenever it likes.
+        with open(self.conf + ".new", "w", encoding="utf-8") as out:
             out.write(branch.render(self.spec))
+        os.rename(self.conf + ".new", self.conf)
 
     def start(self):
         self.write_conf()
