@@ -36,6 +36,9 @@ struct Pipe {
     Pipe &operator=(const Pipe &) = delete;
 };
 
+// One for all copies, for a login process that serves one client makes some for each login.
+std::optional<Pipe> shared_pipe;
+
 bool copy_through(const Pipe &pipe, const char *from, char *to, std::size_t bytes)
 {
     while (bytes > 0) {
@@ -56,19 +59,23 @@ bool copy_through(const Pipe &pipe, const char *from, char *to, std::size_t byte
 
 bool copy_foreign(const void *from, void *to, std::size_t bytes)
 {
-    const Pipe pipe;
-    return copy_through(pipe, static_cast<const char *>(from), static_cast<char *>(to), bytes);
+    if (!shared_pipe)
+        shared_pipe.emplace();
+    const bool copied =
+        copy_through(*shared_pipe, static_cast<const char *>(from), static_cast<char *>(to), bytes);
+    if (!copied)
+        shared_pipe.reset(); // something may be left in it
+    return copied;
 }
 
 std::optional<std::string> copy_foreign_text(const char *from)
 {
-    const Pipe pipe;
     std::string text;
     while (text.size() <= max_text) {
         // Up to an address that memory may end at.
         const std::size_t left = 64 - reinterpret_cast<std::uintptr_t>(from) % 64;
         char part[64];
-        if (!copy_through(pipe, from, part, left))
+        if (!copy_foreign(from, part, left))
             return std::nullopt;
         const char *end = std::find(part, part + left, '\0');
         text.append(part, static_cast<std::size_t>(end - part));

@@ -44,8 +44,8 @@ Policy_files::~Policy_files()
 Kept_files::~Kept_files()
 {
     for (auto &[name, kept] : kept_) {
-        if (kept && kept->bytes && name.second == File_access::secret)
-            wipe(&*kept->bytes);
+        if (kept && name.second == File_access::secret)
+            wipe(&std::get<std::string>(*kept));
     }
 }
 
@@ -54,14 +54,10 @@ Result<Kept_files::Kept> Kept_files::keep(const std::string &path, File_access a
     Result<Open_file> file = Open_file::open(path, access);
     if (!file)
         return file.error();
-    Kept kept{std::move(*file), std::nullopt};
-    if (access == File_access::secret || kept.file.size() <= small_file_bytes) {
-        Result<std::string> bytes = kept.file.read(max_file_bytes);
-        if (!bytes)
-            return bytes.error();
-        kept.bytes = std::move(*bytes);
-    }
-    return kept;
+    if (access != File_access::secret && file->size() > small_file_bytes)
+        return Kept(std::move(*file));
+    Result<std::string> bytes = file->read(max_file_bytes);
+    return bytes ? Result<Kept>(std::move(*bytes)) : bytes.error();
 }
 
 void Kept_files::hold(const Tls_policy &policy)
@@ -88,7 +84,9 @@ Result<Policy_files> Kept_files::files_of(const Tls_policy &policy) const
         const Result<Kept> &kept = found->second;
         if (!kept)
             return blame(kept.error().message);
-        Result<std::string> bytes = kept->bytes ? *kept->bytes : kept->file.read(max_file_bytes);
+        const Open_file *held = std::get_if<Open_file>(&*kept);
+        Result<std::string> bytes =
+            held != nullptr ? held->read(max_file_bytes) : std::get<std::string>(*kept);
         if (!bytes)
             return blame(bytes.error().message);
         if (bytes->empty())

@@ -8,9 +8,9 @@
 #include "../core/tls_policy.h"
 
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace proxymap {
 
@@ -47,10 +47,7 @@ class Kept_files {
     Result<Policy_files> files_of(const Tls_policy &policy) const;
 
   private:
-    struct Kept {
-        Open_file file;
-        std::optional<std::string> bytes; // of a small one and of a secret one
-    };
+    using Kept = std::variant<Open_file, std::string>; // its bytes: of a small or secret one
     static Result<Kept> keep(const std::string &path, File_access access);
 
     std::map<std::pair<std::string, File_access>, Result<Kept>> kept_;

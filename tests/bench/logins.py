@@ -169,7 +169,8 @@ class Logins:
 
     def _one_round(self, case, name, proxy, backend):
         proxy.renew()
-        self._load(case, proxy, backend, "--requests", 100)
+        if case.service_count == 0: # else there is no process that could be warm
+            self._load(case, proxy, backend, "--requests", 100)
         before = backend.counts()
         cpu, backend_cpu = proxy.cpu_ns(), backend.cpu_ns()
         login_cpu = backend.login_cpu_ns() if case.tls == "dovecot" else 0
