@@ -89,9 +89,7 @@ bool set_block_fields(auth_request *)
 }
 
 // Its login processes multiplex nothing.
-void avoid_stall(auth_request *)
-{
-}
+void avoid_stall(auth_request *) {}
 
 int verify_password(auth_request *request, const char *plaintext, const char *crypted,
                     const char *scheme)

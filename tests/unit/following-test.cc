@@ -43,6 +43,7 @@ TEST_GROUP(following)
 
     void setup() override
     {
+        configuration.settings.stores.clear();
         for (const auto &server : servers)
             configuration.settings.stores.push_back(
                 {Store_address::Type::memcached, "127.0.0.1", server.port(), ""});

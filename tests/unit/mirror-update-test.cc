@@ -44,8 +44,8 @@ TEST_GROUP(mirror_update)
 
     void setup() override
     {
-        configuration.settings.stores.push_back(
-            {Store_address::Type::memcached, "127.0.0.1", server.port(), ""});
+        configuration.settings.stores = {
+            {Store_address::Type::memcached, "127.0.0.1", server.port(), ""}};
         open();
     }
     void open()

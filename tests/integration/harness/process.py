@@ -15,7 +15,7 @@ class TimedOut(AssertionError):
     """What was waited for did not come."""
 
 
-def wait_until(condition, what, seconds=15.0, pause=0.01):
+def wait_until(condition, what, seconds=30.0, pause=0.01):
     """Polls until condition() is true and returns its value."""
     end = time.monotonic() + seconds
     while True:
