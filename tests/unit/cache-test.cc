@@ -1,4 +1,6 @@
 // The cache as a specification: what is held, for how long, and who must go.
+#include "cache_contents.h"
+
 #include "core/cache.h"
 
 #include <algorithm>
@@ -12,33 +14,14 @@
 #include <CppUTest/TestHarness.h>
 
 using namespace proxymap;
+using cache_contents::limits;
+using cache_contents::number_name;
+using cache_contents::record;
 
 namespace {
 
 constexpr std::uint64_t mega = 1ULL << 20U;
 constexpr std::uint64_t now = 1'000'000;
-
-// A record as a store hands it over: with name and position.
-Record_ref record(const std::string &backend, const std::string &destuser = "")
-{
-    Record made{.kind = Kind::user, .name = "somebody", .fields = {}, .position = {7, 1, 42}};
-    made.fields.push_back({Field_id::backend, Service::any, "", backend});
-    if (!destuser.empty())
-        made.fields.push_back({Field_id::destuser, Service::any, "", destuser});
-    return std::make_shared<const Record>(std::move(made));
-}
-
-std::string number_name(const char *prefix, unsigned number)
-{
-    char name[64];
-    std::snprintf(name, sizeof(name), "%s%06u@example.com", prefix, number);
-    return name;
-}
-
-Cache_limits limits(std::uint64_t bytes)
-{
-    return {.bytes = bytes, .ttl = 1000, .negative_ttl = 100, .stale_ttl = 20'000};
-}
 
 // What find() says, as text: "missing", "found b1", "found b1 joe", "nothing".
 std::string look(Cache &cache, Kind kind, const std::string &name, std::uint64_t at = now)

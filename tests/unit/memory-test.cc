@@ -1,6 +1,6 @@
 // What core and the stores take of the process's memory, and what they do under a limit of it. A
 // program of its own, which the sanitizers are kept out of: their memory is another.
-#include "core/cache.h"
+#include "cache_contents.h"
 #include "poll_loop.h"
 #include "store_asking.h"
 #include "table_folder.h"
@@ -8,46 +8,26 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
-#include <cstdio>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <CppUTest/TestHarness.h>
 
 using namespace proxymap;
+using cache_contents::limits;
+using cache_contents::number_name;
+using cache_contents::record;
 using store_asking::ask_one;
 
 namespace {
 
 constexpr std::uint64_t now = 1'000'000;
 
-Record_ref record(const std::string &backend, const std::string &destuser = "")
-{
-    Record made{.kind = Kind::user, .name = "somebody", .fields = {}, .position = {7, 1, 42}};
-    made.fields.push_back({Field_id::backend, Service::any, "", backend});
-    if (!destuser.empty())
-        made.fields.push_back({Field_id::destuser, Service::any, "", destuser});
-    return std::make_shared<const Record>(std::move(made));
-}
-
-Cache_limits limits(std::uint64_t megabytes)
-{
-    return {.bytes = megabytes << 20U, .ttl = 1000, .negative_ttl = 100, .stale_ttl = 20'000};
-}
-
 std::size_t in_use()
 {
     const auto heap = mallinfo2();
     return heap.uordblks + heap.hblkhd;
-}
-
-std::string number_name(const char *prefix, unsigned number)
-{
-    char name[64];
-    std::snprintf(name, sizeof(name), "%s%06u@example.com", prefix, number);
-    return name;
 }
 
 } // namespace
@@ -61,7 +41,7 @@ TEST(memory, a_cached_route_takes_less_than_100_bytes)
     for (unsigned i = 0; i < 100; ++i)
         backends.push_back(record("backend" + std::to_string(i) + ".example.com"));
     const std::size_t before = in_use();
-    Cache cache(limits(128));
+    Cache cache(limits(128U << 20U));
     for (unsigned i = 0; i < users; ++i)
         cache.put_found(Kind::user, number_name("user", i), backends[i % backends.size()], now);
     const std::size_t taken = in_use() - before;
@@ -74,7 +54,7 @@ TEST(memory, a_cached_route_takes_less_than_100_bytes)
 TEST(memory, own_fields_and_long_names_are_in_the_bytes_that_the_cache_tells)
 {
     const std::size_t before = in_use();
-    Cache cache(limits(64));
+    Cache cache(limits(64U << 20U));
     for (unsigned i = 0; i < 50'000; ++i) {
         const std::string name = number_name("a-name-that-is-longer-than-most-", i);
         cache.put_found(Kind::user, name, record("b1", name), now);
