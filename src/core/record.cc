@@ -113,10 +113,15 @@ std::string format_stored_record(const Record &record)
 
 std::string format_stored_record(const Record &record, const Position &position)
 {
-    auto text = format_record(record);
-    text += " pos=";
-    text += format_position(position);
-    return text;
+    return format_stored_record(format_record(record), position);
+}
+
+std::string format_stored_record(std::string_view text, const Position &position)
+{
+    std::string stored(text);
+    stored += " pos=";
+    stored += format_position(position);
+    return stored;
 }
 
 bool is_possible_name(std::string_view name)

@@ -71,8 +71,9 @@ Result<Record> parse_record_name(std::string_view text);
 // The canonical text: fields in the order of the record, quoted where needed. Exactly what
 // parse_record reads back. Without position.
 std::string format_record(const Record &record);
-// With ` pos=...`: the record's, or that one.
+// With ` pos=...`: the record's, or that one. text: format_record()'s.
 std::string format_stored_record(const Record &record);
+std::string format_stored_record(std::string_view text, const Position &position);
 std::string format_stored_record(const Record &record, const Position &position);
 
 // Whether a login name can be the name of a record at all: 1 to max_name_bytes bytes and no

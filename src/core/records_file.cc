@@ -16,16 +16,16 @@ constexpr std::size_t max_reported_errors = 20;
 using References = std::map<std::string, std::uint64_t, std::less<>>; // backend, its first line
 
 // Names that stand twice, and the backends' names among `wanted`, which are taken out of there.
-Result<Done> check_names(Name_sorter &names, Key_case key_case, References &wanted,
+Result<Done> check_names(Record_sorter &sorted, Key_case key_case, References &wanted,
                          File_errors &errors)
 {
-    if (auto done = names.rewind(); !done) {
+    if (auto done = sorted.rewind(); !done) {
         return done;
     }
     std::string last;
     std::uint64_t last_line = 0;
     for (;;) {
-        const auto next = names.next();
+        const auto next = sorted.next();
         if (!next) {
             return next.error();
         }
@@ -69,7 +69,7 @@ void File_errors::add(std::uint64_t line, std::string message)
 Result<std::uint64_t>
 read_records(Text_input &in, File_format format, Key_case key_case,
              const std::function<bool(const std::string &backend)> &known_backend,
-             const std::function<Result<Done>(Record &&)> &each, Name_sorter &names,
+             const std::function<Result<Done>(const Record &)> &each, Record_sorter &sorted,
              File_errors *errors_r)
 {
     File_errors &errors = *errors_r;
@@ -85,7 +85,7 @@ read_records(Text_input &in, File_format format, Key_case key_case,
         }
         Record &record = *item->record;
         fold_record(record, key_case);
-        if (const auto kept = names.add(record.kind, record.name, line); !kept) {
+        if (const auto kept = sorted.add(record, line); !kept) {
             return kept.error();
         }
         for (const auto &field : record.fields) {
@@ -93,7 +93,7 @@ read_records(Text_input &in, File_format format, Key_case key_case,
                 references.try_emplace(field.value, line);
             }
         }
-        if (const auto taken = each(std::move(record)); !taken) {
+        if (const auto taken = each(record); !taken) {
             errors.add(line, taken.error().message);
             continue;
         }
@@ -102,7 +102,7 @@ read_records(Text_input &in, File_format format, Key_case key_case,
     if (in.failed()) {
         errors.add(line + 1, "reading failed: the file ends here only by an error");
     }
-    if (const auto checked = check_names(names, key_case, references, errors); !checked) {
+    if (const auto checked = check_names(sorted, key_case, references, errors); !checked) {
         return checked.error();
     }
     for (const auto &[name, at] : references) {

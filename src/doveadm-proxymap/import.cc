@@ -41,39 +41,52 @@ void print_errors(const std::string &name, const File_errors &errors)
                  static_cast<unsigned long long>(errors.count), errors.count == 1 ? "" : "s");
 }
 
-// Everything up to the commit, which is the caller's. An exit code, 0 for success; reports errors.
-int read_into(Table_import &import, const Import_file &file, Key_case key_case)
+// The whole file is read and checked before anything of it is written. An exit code, 0 for success;
+// reports errors.
+int read_file(Table_import &table, const Import_file &file, Key_case key_case,
+              Record_sorter &records_r)
 {
-    Progress progress(file.name);
+    Progress progress("reading " + file.name);
     Text_input text(file.in);
     const File_format format = file.format.value_or(guess_format(text));
-    Name_sorter names;
     File_errors errors;
     const Result<std::uint64_t> records = read_records(
         text, format, key_case,
-        [&](const std::string &backend) { return !file.replace && import.knows_backend(backend); },
-        [&](Record &&record) {
+        [&](const std::string &backend) { return !file.replace && table.knows_backend(backend); },
+        [&](const Record &record) {
             progress.step([&file] { return file.read_part(); });
-            return import.take(std::move(record));
+            return table.check(record);
         },
-        names, &errors);
+        records_r, &errors);
     progress.end();
     // The half of a file that could be read is not the file.
     if (text.failed() || (&file.in == &std::cin && std::ferror(stdin) != 0))
         return fail(exit_no_input, file.name + ": cannot be read to its end: nothing was imported");
     if (!records)
         return fail(exit_try_again, records.error().message);
-    if (!import.error() && errors.count > 0) {
+    if (!table.error() && errors.count > 0) {
         print_errors(file.name, errors);
         return exit_bad_data;
     }
     if (file.replace && *records == 0)
         return fail(exit_bad_data, file.name + ": no record: nothing was imported, for --replace "
                                                "would leave an empty table");
+    return 0;
+}
+
+// Everything up to the commit, which is the caller's. An exit code, 0 for success; reports errors.
+int read_into(Table_import &table, const Import_file &file, Key_case key_case)
+{
+    Record_sorter records;
+    if (const int code = read_file(table, file, key_case, records); code != 0)
+        return code;
+    Progress progress("writing");
+    table.write(records, [&progress] { progress.step(); });
     if (file.replace)
-        import.remove_others(names);
-    if (import.error())
-        return fail(exit_try_again, import.error()->message);
+        table.remove_others(records);
+    progress.end();
+    if (table.error())
+        return fail(exit_try_again, table.error()->message);
     return 0;
 }
 

@@ -1,34 +1,43 @@
 #include "table_import.h"
 
-#include "record_checks.h"
-
 #include "core/record_build.h"
 
 #include <utility>
 
 namespace proxymap {
 
-Result<Done> Table_import::take(Record &&record)
+void Table_import::write(Record_sorter &records, const std::function<void()> &step)
 {
     if (error_)
-        return Done{};
-    if (Result<Done> allowed = check_permission(record, allowed_); !allowed)
-        return allowed;
-    const Result<std::optional<Record>> old = table_.get(record.kind, record.name);
-    if (!old) {
-        error_ = old.error();
-        return Done{};
+        return;
+    Result<Done> done = records.rewind();
+    while (done) {
+        const Result<const Record_sorter::Entry *> entry = records.next();
+        if (entry && *entry == nullptr)
+            return;
+        done = entry ? write(**entry) : entry.error();
+        step();
     }
-    if (old->has_value() && same_fields(**old, record)) {
-        ++unchanged;
-        return Done{};
-    }
-    if (const Result<Done> done = table_.put(record); !done) {
-        error_ = done.error();
-        return Done{};
+    error_ = done.error();
+}
+
+Result<Done> Table_import::write(const Record_sorter::Entry &entry)
+{
+    const std::string name(entry.name);
+    const Result<std::optional<Record>> old = table_.get(entry.kind, name);
+    if (!old)
+        return old.error();
+    if (old->has_value()) {
+        const Result<Record> record = parse_record(entry.text, Key_case::keep); // folded already
+        if (!record)
+            return record.error();
+        if (same_fields(**old, *record)) {
+            ++unchanged;
+            return Done{};
+        }
     }
     ++(old->has_value() ? changed : added);
-    return Done{};
+    return table_.put_text(entry.kind, name, entry.text);
 }
 
 bool Table_import::knows_backend(const std::string &name)
@@ -40,17 +49,17 @@ bool Table_import::knows_backend(const std::string &name)
     return !backend || backend->has_value();
 }
 
-// Walks over table and names side by side. MUST: both in the same order, or what stays in the file
+// Walks over table and file side by side. MUST: both in the same order, or what stays in the file
 // would be deleted; so the order is checked.
-void Table_import::remove_others(Name_sorter &names)
+void Table_import::remove_others(Record_sorter &records)
 {
     if (error_)
         return;
-    if (const Result<Done> done = names.rewind(); !done) {
+    if (const Result<Done> done = records.rewind(); !done) {
         error_ = done.error();
         return;
     }
-    Result<const Name_sorter::Entry *> name = names.next();
+    Result<const Record_sorter::Entry *> name = records.next();
     std::string last;
     const Result<Done> walked = table_.for_each([&](const Record &record) {
         std::string order = table_order(record.kind, record.name);
@@ -60,7 +69,7 @@ void Table_import::remove_others(Name_sorter &names)
             return false;
         }
         while (name && *name != nullptr && (*name)->order < order)
-            name = names.next();
+            name = records.next();
         if (!name) {
             error_ = name.error();
             return false;

@@ -1,18 +1,22 @@
-// Puts the records of a file into the table's open transaction, and counts what they change.
+// Puts the records of a file into the table's open transaction, in the table's own order, and
+// counts what they change.
 #pragma once
 
-#include "core/name_sorter.h"
+#include "record_checks.h"
+
+#include "core/record_sorter.h"
 #include "store/lmdb_table.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
 
 namespace proxymap {
 
-// The transaction is the caller's: to be committed only when nothing was refused and error() is
-// nothing. A record that the table holds already is not written again, and so keeps its position.
+// The transaction is the caller's: to be committed only when error() is nothing. A record that the
+// table holds already is not written again, and so keeps its position.
 class Table_import {
   public:
     // allowed: the setting allow_fields. Both must outlive it.
@@ -20,11 +24,14 @@ class Table_import {
     {
     }
 
-    // The error is the record's: its line is refused.
-    Result<Done> take(Record &&record);
+    // Both for the reading of the file, before anything is written. The error is the record's.
+    Result<Done> check(const Record &record) const { return check_permission(record, allowed_); }
     bool knows_backend(const std::string &name);
-    // Deletes every record that is not named. names: of the whole file.
-    void remove_others(Name_sorter &names);
+
+    // records: those of the whole file, none of them refused. step: called for each.
+    void write(Record_sorter &records, const std::function<void()> &step);
+    // Deletes every record that is not among them.
+    void remove_others(Record_sorter &records);
 
     const std::optional<Error> &error() const { return error_; } // the table's
 
@@ -35,6 +42,8 @@ class Table_import {
     std::uint64_t unchanged = 0;
 
   private:
+    Result<Done> write(const Record_sorter::Entry &entry);
+
     Table &table_;
     const std::set<Field_id> &allowed_;
     std::optional<Error> error_;

@@ -3,6 +3,11 @@
 //
 // MUST: whatever fails between begin() and commit(), nothing of it happens. What is committed is in
 // the journal, by the same commit.
+//
+// LMDB keeps every page that a transaction has changed in memory until the commit. The first
+// transaction of a table, which may be an import of any size, is therefore written in pieces: until
+// the position says 1 nobody reads the table, so nobody sees them. What is left of such pieces by a
+// process that was killed goes with the next begin(). A later transaction is one of LMDB's too.
 #include "lmdb_table.h"
 
 #include "fault_point.h"
@@ -19,6 +24,8 @@
 
 namespace proxymap {
 namespace {
+
+constexpr std::size_t max_piece_bytes = 8U << 20U; // keys and values
 
 // The order of an export: what is named comes before what names it.
 constexpr std::array kinds = {Kind::backend, Kind::user, Kind::domain, Kind::default_route};
@@ -57,7 +64,7 @@ class Lmdb_table final : public Table {
     Result<std::optional<Record>> get(Kind kind, const std::string &name) override;
     Result<Done> for_each(const std::function<bool(const Record &)> &each) override;
     Result<Done> begin() override;
-    Result<Done> put(const Record &record) override;
+    Result<Done> put_text(Kind kind, const std::string &name, std::string_view text) override;
     Result<Done> remove(Kind kind, const std::string &name) override;
     Result<Position> commit() override;
     void abort() override;
@@ -66,7 +73,7 @@ class Lmdb_table final : public Table {
     Result<Done> for_each_text(const Each_text &each) override;
     Result<Changes> changes_since(const Position &position) override;
     Result<std::optional<std::string>> journal_text(const Position &position) override;
-    Position before_commit() override { return before_ ? before_position_ : Position{}; }
+    Position before_commit() override { return before_position_; }
     Result<Done> for_each_change(const Each_change &each) override;
     Result<std::optional<Mirror_note>> mirror_note(const std::string &mirror) override;
     Result<Done> note_mirrors(const std::vector<Mirror_note> &notes) override;
@@ -75,10 +82,14 @@ class Lmdb_table final : public Table {
     using Entry = std::optional<Lmdb_cursor::Entry>;
 
     Result<Done> start();
+    Result<Done> drop_leftovers(const Position &position);
+    Result<Done> write_piece();
+    void drop_pieces();
     void end();
     Result<Done> walk_named_changes(const Lmdb_txn &now, const Each_change &each);
     Result<Done> walk_all_changes(const Lmdb_txn &now, std::string_view prefix,
                                   const Each_change &each, bool *stopped_r);
+    static Result<Done> walk(const Lmdb_txn &txn, const Each_text &each);
     Result<Done> must_be_writing() const;
     Result<Done> checked(Result<Done> result);
     // What reads shall see: the running transaction, or a snapshot that is kept in holder.
@@ -92,12 +103,15 @@ class Lmdb_table final : public Table {
     bool failed_ = false;  // this transaction must not be committed
     bool follows_ = false; // it is a replica, and the transaction does not make it a table
     bool promotes_ = false;
+    std::size_t piece_bytes_ = 0; // written since the last piece
+    bool has_pieces_ = false;
+    unsigned walks_ = 0;   // that are running, over what may be the running transaction
     Changed_keys changed_; // by the transaction that is running, or that was committed last
 
     // The table as it was before that transaction. Costs the writer nothing: LMDB never takes the
-    // pages of the last commit for the next one.
+    // pages of the last commit for the next one. Null: there was no record.
     std::optional<Lmdb_txn> before_;
-    Position before_position_;
+    Position before_position_; // unknown: there is no such transaction
 };
 
 // A new table gets its id and position here.
@@ -126,6 +140,7 @@ Result<Done> Lmdb_table::start()
     if (writing_)
         return Error{"lmdb table: a transaction is running already"};
     before_.reset();
+    before_position_ = {};
     auto txn = env_->write();
     if (!txn)
         return txn.error();
@@ -133,6 +148,7 @@ Result<Done> Lmdb_table::start()
     failed_ = false;
     follows_ = false;
     promotes_ = false;
+    piece_bytes_ = 0;
     next_ = {};
     changed_ = {};
     Lmdb_cursor cursor(*writing_);
@@ -161,15 +177,62 @@ Result<Done> Lmdb_table::begin()
         return follows.error();
     }
     follows_ = *follows;
-    auto before = env_->read(); // nobody else can commit now
-    if (!before) {
+    if (position->written()) {
+        auto before = env_->read(); // nobody else can commit now
+        if (!before) {
+            abort();
+            return before.error();
+        }
+        before_.emplace(std::move(*before));
+    } else if (auto dropped = drop_leftovers(*position); !dropped) {
         abort();
-        return before.error();
+        return dropped;
     }
-    before_.emplace(std::move(*before));
     before_position_ = *position;
     next_ = *position;
     next_.sequence++;
+    return Done{};
+}
+
+// The pieces of a first transaction that did not come to its commit.
+Result<Done> Lmdb_table::drop_leftovers(const Position &position)
+{
+    if (follows_)
+        return Done{};
+    auto done = writing_->clear();
+    if (done)
+        done = writing_->put(position_key, format_position(position), false);
+    last_key_ = position_key;
+    return done;
+}
+
+// Nobody reads them, but they take room. What cannot be dropped now goes with the next begin().
+void Lmdb_table::drop_pieces()
+{
+    if (!std::exchange(has_pieces_, false) || !start())
+        return;
+    const auto position = read_position(*writing_, env_->files());
+    if (position && !position->written() && drop_leftovers(*position))
+        (void)writing_->commit();
+    end();
+}
+
+// MUST: nobody else writes between two pieces. The tool's lock sees to it; this sees that it did.
+Result<Done> Lmdb_table::write_piece()
+{
+    const std::size_t number = writing_->number();
+    const auto done = writing_->commit();
+    writing_.reset();
+    if (!done)
+        return done;
+    has_pieces_ = true;
+    auto next = env_->write();
+    if (!next)
+        return next.error();
+    if (next->number() != number + 1)
+        return Error{"lmdb table " + env_->files().data() + ": somebody else has written to it"};
+    writing_.emplace(std::move(*next));
+    piece_bytes_ = 0;
     return Done{};
 }
 
@@ -191,16 +254,20 @@ Result<Done> Lmdb_table::checked(Result<Done> result)
     return result;
 }
 
-Result<Done> Lmdb_table::put(const Record &record)
+Result<Done> Lmdb_table::put_text(Kind kind, const std::string &name, std::string_view text)
 {
     if (auto writing = must_be_writing(); !writing)
         return writing;
-    std::string key = lmdb_key(record.kind, record.name);
+    std::string key = lmdb_key(kind, name);
     const bool append = key > last_key_;
-    auto done = checked(writing_->put(key, format_stored_record(record, next_), append));
+    const std::string value = format_stored_record(text, next_);
+    auto done = checked(writing_->put(key, value, append));
     if (done && append)
         last_key_ = key;
-    changed_.add(std::move(key), record.kind, record.name);
+    piece_bytes_ += key.size() + value.size();
+    changed_.add(std::move(key), kind, name);
+    if (done && !before_ && walks_ == 0 && piece_bytes_ >= max_piece_bytes)
+        done = checked(write_piece());
     return done;
 }
 
@@ -249,6 +316,7 @@ Result<Position> Lmdb_table::commit()
         return done.error();
     }
     end();
+    has_pieces_ = false;
     fault_point("after-commit");
     return next_;
 }
@@ -256,7 +324,9 @@ Result<Position> Lmdb_table::commit()
 void Lmdb_table::abort()
 {
     end();
+    drop_pieces();
     before_.reset();
+    before_position_ = {};
 }
 
 void Lmdb_table::end()
@@ -321,7 +391,15 @@ Result<Done> Lmdb_table::for_each_text(const Each_text &each)
     const auto txn = view(holder);
     if (!txn)
         return txn.error();
-    Lmdb_cursor cursor(**txn);
+    walks_++;
+    const auto done = walk(**txn, each);
+    walks_--;
+    return done;
+}
+
+Result<Done> Lmdb_table::walk(const Lmdb_txn &txn, const Each_text &each)
+{
+    Lmdb_cursor cursor(txn);
     for (const Kind kind : kinds) {
         const std::string prefix = key_prefix(kind);
         auto entry = cursor.first_from(prefix);
@@ -359,7 +437,7 @@ Result<std::optional<std::string>> Lmdb_table::journal_text(const Position &posi
 
 Result<Done> Lmdb_table::for_each_change(const Each_change &each)
 {
-    if (!before_ || writing_)
+    if (!before_position_.known() || writing_)
         return Error{"lmdb table: no transaction was committed"};
     const auto now = env_->read();
     if (!now)
@@ -378,7 +456,8 @@ Result<Done> Lmdb_table::for_each_change(const Each_change &each)
 Result<Done> Lmdb_table::walk_named_changes(const Lmdb_txn &now, const Each_change &each)
 {
     for (const auto &[key, line] : changed_.lines()) {
-        const auto old_text = before_->get(key);
+        const auto old_text =
+            before_ ? before_->get(key) : Result<std::optional<std::string_view>>(std::nullopt);
         if (!old_text)
             return old_text.error();
         const auto new_text = now.get(key);
@@ -395,12 +474,14 @@ Result<Done> Lmdb_table::walk_named_changes(const Lmdb_txn &now, const Each_chan
 Result<Done> Lmdb_table::walk_all_changes(const Lmdb_txn &now, std::string_view prefix,
                                           const Each_change &each, bool *stopped_r)
 {
-    Lmdb_cursor old_cursor(*before_);
+    std::optional<Lmdb_cursor> old_cursor;
+    if (before_)
+        old_cursor.emplace(*before_);
     Lmdb_cursor new_cursor(now);
     const auto of_kind = [&](const Result<Entry> &entry) {
         return *entry && (*entry)->key.starts_with(prefix);
     };
-    auto old_entry = old_cursor.first_from(prefix);
+    auto old_entry = old_cursor ? old_cursor->first_from(prefix) : Result<Entry>(Entry());
     auto new_entry = new_cursor.first_from(prefix);
     while (old_entry && new_entry) {
         const bool has_old = of_kind(old_entry);
@@ -420,7 +501,7 @@ Result<Done> Lmdb_table::walk_all_changes(const Lmdb_txn &now, std::string_view 
             return Done{};
         }
         if (order <= 0)
-            old_entry = old_cursor.next();
+            old_entry = old_cursor->next();
         if (order >= 0)
             new_entry = new_cursor.next();
     }

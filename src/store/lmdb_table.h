@@ -77,7 +77,12 @@ class Table {
     // One write transaction at a time; everything between begin and commit becomes visible at
     // once, under the next position, which commit returns. Without commit nothing happened.
     virtual Result<Done> begin() = 0;
-    virtual Result<Done> put(const Record &record) = 0; // its position is set here
+    Result<Done> put(const Record &record) // its position is set here
+    {
+        return put_text(record.kind, record.name, format_record(record));
+    }
+    // text: the record's, as format_record() writes it.
+    virtual Result<Done> put_text(Kind kind, const std::string &name, std::string_view text) = 0;
     virtual Result<Done> remove(Kind kind, const std::string &name) = 0;
     virtual Result<Position> commit() = 0;
     virtual void abort() = 0;

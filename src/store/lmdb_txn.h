@@ -36,6 +36,8 @@ class Lmdb_txn {
     Result<Done> remove(std::string_view key);
     // Every key goes.
     Result<Done> clear();
+    // Counts the environment's commits: the next one to write has the next number.
+    std::size_t number() const { return mdb_txn_id(txn_); }
     // Durable when it returns Done. Done or not, the transaction is over.
     Result<Done> commit();
 

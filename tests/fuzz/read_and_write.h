@@ -25,18 +25,18 @@ inline std::vector<Record> read_file(const std::string &text, File_format format
     std::istringstream stream(text);
     Text_input in(stream);
     guess_format(in); // takes nothing
-    Name_sorter names(256);
+    Record_sorter sorted(256);
     bool twice = false;
     const auto count = read_records(
         in, format, key_case, [](const std::string &backend) { return backend == "known"; },
-        [&](Record &&record) -> Result<Done> {
+        [&](const Record &record) -> Result<Done> {
             check_musts(record);
             check(!record.position.known(), "a file gives no position");
             twice = !seen.emplace(record.kind, record.name).second || twice;
-            records.push_back(std::move(record));
+            records.push_back(record);
             return Done{};
         },
-        names, errors_r);
+        sorted, errors_r);
     check(count.ok() && *count == records.size(), "the records are counted");
     check(!twice || errors_r->count > 0, "a name that comes twice is an error");
     check(errors_r->first.size() <= 20 && errors_r->first.size() <= errors_r->count &&
@@ -49,10 +49,10 @@ inline std::vector<Record> read_file(const std::string &text, File_format format
         check_error(Error{error.message});
     }
     // The names that were kept are those of the records, in order.
-    check(names.rewind().ok(), "names can be walked over");
+    check(sorted.rewind().ok(), "names can be walked over");
     std::set<std::pair<Kind, std::string>> kept;
     std::string last;
-    for (auto next = names.next(); *next != nullptr; next = names.next()) {
+    for (auto next = sorted.next(); *next != nullptr; next = sorted.next()) {
         check((*next)->order >= last, "names come in order");
         last = (*next)->order;
         kept.emplace((*next)->kind, (*next)->name);

@@ -48,10 +48,13 @@ class Fake_table final : public Table {
         return Done{};
     }
     Result<Done> begin() override { return Done{}; }
-    Result<Done> put(const Record &record) override
+    Result<Done> put_text(Kind kind, const std::string &name, std::string_view text) override
     {
+        const Result<Record> record = parse_record(text, Key_case::keep);
+        if (!record)
+            return record.error();
         ++puts;
-        records[{record.kind, record.name}] = record;
+        records[{kind, name}] = *record;
         return Done{};
     }
     Result<Done> remove(Kind kind, const std::string &name) override

@@ -203,6 +203,18 @@ TEST(lmdb_store, a_table_that_was_never_written_proves_nothing)
     STRCMP_EQUAL("missing", answer(john).c_str());
 }
 
+// As a large first import leaves it that was killed.
+TEST(lmdb_store, records_before_the_first_position_answer_nothing)
+{
+    write({"user john backend=b1"});
+    STRCMP_EQUAL("user john backend=b1", answer(john).c_str());
+    Position first = news.position();
+    first.sequence = 0;
+    put_raw(folder.path(), "table", format_position(first).c_str());
+    check_why("nothing was ever written to it");
+    check_why("nothing was ever written to it", joe);
+}
+
 TEST(lmdb_store, a_table_that_is_removed_is_unavailable)
 {
     write({"user john backend=b1"});

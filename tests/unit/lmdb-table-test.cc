@@ -93,6 +93,10 @@ class Other_process {
 
 constexpr int long_enough = 10'000;
 
+// What put_much() puts: several of the pieces in which a first transaction is written.
+constexpr unsigned many_records = 8000;
+constexpr std::uint64_t many_bytes = many_records * 4000ULL;
+
 } // namespace
 
 TEST_GROUP(lmdb_table)
@@ -102,10 +106,22 @@ TEST_GROUP(lmdb_table)
 
     void open(Table::Mode mode = Table::Mode::write)
     {
+        open(folder.config(), mode);
+    }
+
+    void open(const Table_config &config, Table::Mode mode = Table::Mode::write)
+    {
         table.reset();
-        auto opened = Table::open(folder.config(), mode);
+        auto opened = Table::open(config, mode);
         STRCMP_EQUAL("", message(opened).c_str());
         table = std::move(*opened);
+    }
+
+    Table_config with_room_for_much() const
+    {
+        Table_config config = folder.config();
+        config.max_size = 8 * many_bytes;
+        return config;
     }
 
     void write(const std::vector<std::string> &lines)
@@ -119,6 +135,26 @@ TEST_GROUP(lmdb_table)
         if (!record)
             return record.error().message;
         return *record ? format_record(**record) : "absent";
+    }
+
+    // Why it was refused; empty: it was not.
+    static std::string put_much(Table & into)
+    {
+        Record record = line("user u backend=b1");
+        for (int i = 0; i < 8; i++) // a field's value is at most 512 bytes
+            record.fields.push_back({Field_id::forward_prefix, Service::any,
+                                     "f" + std::to_string(i), std::string(480, 'x')});
+        std::string why;
+        for (unsigned i = 0; i < many_records && why.empty(); i++) {
+            record.name = "u" + std::to_string(i);
+            why = message(into.put(record));
+        }
+        return why;
+    }
+
+    std::uint64_t file_bytes()
+    {
+        return std::filesystem::file_size(folder.path() + "/data.mdb");
     }
 
     std::string all()
@@ -395,6 +431,134 @@ TEST(lmdb_table, a_writer_that_is_killed_changes_nothing_and_stops_nobody)
     LONGS_EQUAL(1, table->position().sequence);
     CHECK(table->begin().ok());
     CHECK(table->commit().ok());
+}
+
+TEST(lmdb_table, the_first_transaction_goes_to_the_file_in_pieces_that_nobody_reads)
+{
+    open(with_room_for_much());
+    CHECK(table->begin().ok());
+    STRCMP_EQUAL("", put_much(*table).c_str());
+    CHECK(file_bytes() > many_bytes / 2);
+    const auto reader = Table::open(with_room_for_much(), Table::Mode::read);
+    CHECK(reader.ok() && !(*reader)->position().written());
+    CHECK(table->put(line("backend b1 host=127.0.0.1")).ok());
+    const auto committed = table->commit();
+    CHECK(committed.ok() && committed->sequence == 1);
+    CHECK(!table->before_commit().written() && table->before_commit().known());
+
+    std::size_t records = 0;
+    CHECK(table
+              ->for_each([&](const Record &record) {
+                  records++;
+                  return record.position == *committed;
+              })
+              .ok());
+    LONGS_EQUAL(many_records + 1, records);
+    std::size_t changes = 0;
+    CHECK(table
+              ->for_each_change([&](const Table_change &change) {
+                  changes++;
+                  return change.before.empty() && !change.after.empty();
+              })
+              .ok());
+    LONGS_EQUAL(many_records + 1, changes);
+}
+
+TEST(lmdb_table, a_later_transaction_is_never_in_pieces)
+{
+    write({"user john backend=b1"});
+    open(with_room_for_much());
+    CHECK(table->begin().ok());
+    STRCMP_EQUAL("", put_much(*table).c_str());
+    CHECK(file_bytes() < many_bytes / 2);
+    table->abort();
+    STRCMP_EQUAL("user john backend=b1\n", all().c_str());
+}
+
+TEST(lmdb_table, pieces_without_a_commit_are_dropped)
+{
+    open(with_room_for_much());
+    CHECK(table->begin().ok());
+    STRCMP_EQUAL("", put_much(*table).c_str());
+    table->abort();
+    STRCMP_EQUAL("", all().c_str());
+    CHECK(!table->position().written() && !table->before_commit().known());
+    const std::uint64_t bytes = file_bytes();
+    for (int i = 0; i < 3; i++) {
+        CHECK(table->begin().ok());
+        STRCMP_EQUAL("", put_much(*table).c_str());
+        table->abort();
+    }
+    CHECK(file_bytes() < bytes * 3 / 2); // their room is used again
+    CHECK(table->begin().ok());
+    CHECK(table->put(line("user john backend=b1")).ok());
+    CHECK(table->commit().ok());
+    STRCMP_EQUAL("user john backend=b1\n", all().c_str());
+}
+
+TEST(lmdb_table, pieces_of_a_writer_that_was_killed_are_no_records)
+{
+    Other_process other(
+        [&] {
+            table = std::move(*Table::open(with_room_for_much(), Table::Mode::write));
+            if (!table->begin() || !put_much(*table).empty())
+                _exit(1);
+        },
+        [] {});
+    CHECK(other.says(long_enough));
+    other.kill(SIGKILL);
+    CHECK(file_bytes() > many_bytes / 2);
+    open(with_room_for_much());
+    CHECK(!table->position().written());
+    CHECK(table->begin().ok());
+    STRCMP_EQUAL("absent", read(Kind::user, "u0").c_str());
+    CHECK(table->put(line("user john backend=b1")).ok());
+    CHECK(table->commit().ok());
+    STRCMP_EQUAL("user john backend=b1\n", all().c_str());
+    LONGS_EQUAL(1, table->position().sequence);
+}
+
+TEST(lmdb_table, pieces_that_fill_the_map_leave_room_for_a_table_that_fits)
+{
+    auto config = folder.config();
+    config.max_size = many_bytes / 2;
+    auto opened = Table::open(config, Table::Mode::write);
+    CHECK(opened.ok());
+    CHECK((*opened)->begin().ok());
+    const std::string why = put_much(**opened);
+    CHECK_TEXT(holds(why, "is full: table_max_size is "), why.c_str());
+    CHECK_FALSE((*opened)->commit().ok());
+
+    STRCMP_EQUAL("", message((*opened)->begin()).c_str());
+    CHECK((*opened)->put(line("user joe backend=b2")).ok());
+    STRCMP_EQUAL("", message((*opened)->commit()).c_str());
+    opened = Error{"closed"};
+    open(Table::Mode::read);
+    STRCMP_EQUAL("user joe backend=b2\n", all().c_str());
+}
+
+// The tool's lock keeps a second writer out. Without it, one of them wins, and wins all of it.
+TEST(lmdb_table, a_writer_that_comes_between_two_pieces_makes_no_mixture)
+{
+    open(with_room_for_much());
+    CHECK(table->begin().ok());
+    Other_process other([] {},
+                        [&] {
+                            open(with_room_for_much()); // the parent's is abandoned
+                            if (!table->begin() || !table->put(line("user joe backend=b2")) ||
+                                !table->commit())
+                                _exit(1);
+                        });
+    CHECK(other.says(long_enough));
+    other.tell();
+    const std::string why = put_much(*table);
+    const bool won = why.empty() && table->commit().ok();
+    CHECK_TEXT(won || holds(why, "somebody else has written to it"), why.c_str());
+    table->abort();
+    CHECK(other.says(long_enough));
+    STRCMP_EQUAL("user joe backend=b2", read(Kind::user, "joe").c_str());
+    STRCMP_EQUAL(won ? "found" : "absent", read(Kind::user, "u0") == "absent" ? "absent" : "found");
+    LONGS_EQUAL(won ? 2 : 1, table->position().sequence);
 }
 
 TEST(lmdb_table, an_absent_table_is_an_error_for_a_reader)

@@ -25,17 +25,17 @@ Outcome_of_reading read(const std::string &text, Key_case key_case = Key_case::l
     Outcome_of_reading out;
     std::istringstream stream(text);
     Text_input in(stream);
-    Name_sorter names(200);
+    Record_sorter sorted(200);
     const auto count = read_records(
         in, format, key_case, [](const std::string &backend) { return backend == "known"; },
-        [&](Record &&record) -> Result<Done> {
+        [&](const Record &record) -> Result<Done> {
             if (record.find(Field_id::pass, Service::any) != nullptr) {
                 return Error{"no pass here"};
             }
             out.records.push_back(format_record(record));
             return Done{};
         },
-        names, &out.errors);
+        sorted, &out.errors);
     CHECK(count.ok());
     out.count = *count;
     for (const auto &error : out.errors.first) {
@@ -240,11 +240,11 @@ TEST(records_file, a_stream_that_breaks_is_an_error)
     } buffer;
     std::istream stream(&buffer);
     Text_input in(stream);
-    Name_sorter names;
+    Record_sorter sorted;
     File_errors errors;
     const auto count = read_records(
         in, File_format::routes, Key_case::lower, nullptr,
-        [](Record &&) -> Result<Done> { return Done{}; }, names, &errors);
+        [](const Record &) -> Result<Done> { return Done{}; }, sorted, &errors);
     CHECK(count.ok());
     CHECK(in.failed());
     LONGS_EQUAL(1, errors.count);

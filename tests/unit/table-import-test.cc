@@ -25,9 +25,12 @@ TEST_GROUP(table_import)
     const Record at_b1 = user_record("john", {field(Field_id::backend, "b1")});
     const Record at_b2 = user_record("john", {field(Field_id::backend, "b2")});
 
-    void take(Record record)
+    void take(const Record &record)
     {
-        CHECK_TRUE(import.take(std::move(record)).ok());
+        Record_sorter records;
+        CHECK_TRUE(import.check(record).ok());
+        CHECK_TRUE(records.add(record, 1).ok());
+        import.write(records, []{});
     }
 };
 
@@ -70,7 +73,7 @@ TEST(table_import, the_order_of_fields_changes_nothing)
 TEST(table_import, a_field_that_allow_fields_does_not_name_is_refused)
 {
     const Result<Done> refused =
-        import.take(user_record("john", {field(Field_id::pass, "secret")}));
+        import.check(user_record("john", {field(Field_id::pass, "secret")}));
     CHECK_FALSE(refused.ok());
     CHECK_EQUAL(0U, table.puts);
     STRCMP_CONTAINS("user john holds the field pass", refused.error().message.c_str());
@@ -101,14 +104,14 @@ TEST(table_import, after_the_table_has_failed_nothing_is_written)
     CHECK_EQUAL(0U, table.puts);
 }
 
-TEST(table_import, what_the_names_do_not_hold_is_deleted)
+TEST(table_import, what_the_file_does_not_hold_is_deleted)
 {
     const Table_folder folder;
     const auto opened =
         Table::open({folder.path(), Key_case::lower, 1U << 30U}, Table::Mode::write);
     Table &real = **opened;
     CHECK_TRUE(real.begin().ok());
-    Name_sorter names;
+    Record_sorter records;
     std::uint64_t kept = 0;
     for (std::uint64_t i = 0; i < 2000; i++) {
         // Also names whose keys are escaped, and hashed.
@@ -116,17 +119,17 @@ TEST(table_import, what_the_names_do_not_hold_is_deleted)
                                  (i % 5 == 0 ? std::string(300, 'y') : "");
         CHECK_TRUE(real.put(user_record(name, at_b1.fields)).ok());
         if (i % 7 != 0) {
-            CHECK_TRUE(names.add(Kind::user, name, i + 1).ok());
+            CHECK_TRUE(records.add(user_record(name), i + 1).ok());
             ++kept;
         }
     }
     CHECK_TRUE(real.put({Kind::backend, "b1", {}, {}}).ok());
-    CHECK_TRUE(names.add(Kind::user, "not in the table", 1).ok());
+    CHECK_TRUE(records.add(user_record("not in the table"), 1).ok());
     CHECK_TRUE(real.commit().ok());
 
     CHECK_TRUE(real.begin().ok());
     Table_import replace(real, allowed);
-    replace.remove_others(names);
+    replace.remove_others(records);
     CHECK_TRUE(!replace.error());
     CHECK_TRUE(real.commit().ok());
     CHECK_EQUAL(2001 - kept, replace.deleted);
@@ -144,7 +147,7 @@ TEST(table_import, a_table_in_another_order_loses_nothing)
 {
     table.records[{Kind::user, "john"}] = at_b1;
     table.records[{Kind::backend, "b1"}] = {Kind::backend, "b1", {}, {}}; // a map has it behind
-    Name_sorter names;
-    import.remove_others(names);
+    Record_sorter records;
+    import.remove_others(records);
     CHECK_TRUE(import.error().has_value());
 }

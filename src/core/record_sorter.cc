@@ -1,6 +1,8 @@
 // MUST never call two names equal that are not, nor leave one out: what is not in here is deleted
 // from a table that shall become equal to a file.
-#include "name_sorter.h"
+//
+// The texts come back from this process's own nameless file, which nobody else can open by a name.
+#include "record_sorter.h"
 
 #include "key.h"
 
@@ -14,30 +16,36 @@ namespace proxymap {
 
 namespace {
 
-// In front of the two strings of each entry.
+// In front of the three strings of each entry.
 struct Head {
     std::uint64_t line;
     std::uint16_t order_bytes;
     std::uint16_t name_bytes;
+    std::uint16_t text_bytes;
     Kind kind;
 };
 
+constexpr std::size_t max_entry_bytes =
+    sizeof(Head) + max_key_bytes + 1 + max_name_bytes + max_record_bytes;
 constexpr std::size_t read_bytes = 65536; // of one run at a time
-static_assert(read_bytes > sizeof(Head) + max_key_bytes + 1 + max_name_bytes);
+static_assert(read_bytes > max_entry_bytes);
 
-Name_sorter::Entry entry_at(const char *bytes, std::size_t *length_r)
+Record_sorter::Entry entry_at(const char *bytes, std::size_t *length_r)
 {
     Head head{};
     std::memcpy(&head, bytes, sizeof(head));
     const char *order = bytes + sizeof(head);
-    *length_r = sizeof(head) + head.order_bytes + head.name_bytes;
+    const char *name = order + head.order_bytes;
+    const char *text = name + head.name_bytes;
+    *length_r = sizeof(head) + head.order_bytes + head.name_bytes + head.text_bytes;
     return {{order, head.order_bytes},
             head.line,
             head.kind,
-            {order + head.order_bytes, head.name_bytes}};
+            {name, head.name_bytes},
+            {text, head.text_bytes}};
 }
 
-bool comes_before(const Name_sorter::Entry &a, const Name_sorter::Entry &b)
+bool comes_before(const Record_sorter::Entry &a, const Record_sorter::Entry &b)
 {
     const int order = a.order.compare(b.order);
     return order != 0 ? order < 0 : a.line < b.line;
@@ -45,7 +53,7 @@ bool comes_before(const Name_sorter::Entry &a, const Name_sorter::Entry &b)
 
 Error file_error(const char *what)
 {
-    return Error{std::string("the temporary file of the import's names cannot be ") + what + ": " +
+    return Error{std::string("the temporary file of the import cannot be ") + what + ": " +
                  std::strerror(errno)};
 }
 
@@ -71,32 +79,38 @@ std::string table_order(Kind kind, std::string_view name)
     return rank_of(kind) + encode_key({}, kind, name);
 }
 
-Result<Done> Name_sorter::add(Kind kind, std::string_view name, std::uint64_t line)
+Result<Done> Record_sorter::add(const Record &record, std::uint64_t line)
 {
+    const auto text = format_record(record);
+    if (record.name.size() > max_name_bytes || text.size() > max_record_bytes) {
+        return Error{"a record of the import is too long to be sorted"};
+    }
     if (chunk_.size() + starts_.size() * sizeof(starts_[0]) >= memory_) {
         if (auto done = write_run(); !done) {
             return done;
         }
     }
-    const auto order = table_order(kind, name);
+    const auto order = table_order(record.kind, record.name);
     Head head{};
     head.line = line;
     head.order_bytes = static_cast<std::uint16_t>(order.size());
-    head.name_bytes = static_cast<std::uint16_t>(name.size());
-    head.kind = kind;
+    head.name_bytes = static_cast<std::uint16_t>(record.name.size());
+    head.text_bytes = static_cast<std::uint16_t>(text.size());
+    head.kind = record.kind;
     if (in_order_ && !starts_.empty()) {
         std::size_t length = 0;
-        in_order_ = !comes_before({order, line, kind, name},
+        in_order_ = !comes_before({order, line, record.kind, record.name, text},
                                   entry_at(chunk_.data() + starts_.back(), &length));
     }
     starts_.push_back(static_cast<std::uint32_t>(chunk_.size()));
     chunk_.append(reinterpret_cast<const char *>(&head), sizeof(head));
     chunk_ += order;
-    chunk_ += name;
+    chunk_ += record.name;
+    chunk_ += text;
     return Done{};
 }
 
-void Name_sorter::sort_chunk()
+void Record_sorter::sort_chunk()
 {
     if (std::exchange(in_order_, true)) {
         return;
@@ -108,7 +122,7 @@ void Name_sorter::sort_chunk()
     });
 }
 
-Result<Done> Name_sorter::write_run()
+Result<Done> Record_sorter::write_run()
 {
     if (starts_.empty()) {
         return Done{};
@@ -137,7 +151,7 @@ Result<Done> Name_sorter::write_run()
     return Done{};
 }
 
-Result<Done> Name_sorter::rewind()
+Result<Done> Record_sorter::rewind()
 {
     next_ = 0;
     last_ = nullptr;
@@ -163,10 +177,10 @@ Result<Done> Name_sorter::rewind()
 }
 
 // Reads on when what is left in memory may not be a whole entry.
-Result<Done> Name_sorter::advance(Reader &reader)
+Result<Done> Record_sorter::advance(Reader &reader)
 {
     const auto left = reader.bytes.size() - reader.start;
-    if (left < sizeof(Head) + max_key_bytes + 1 + max_name_bytes && reader.at < reader.end) {
+    if (left < max_entry_bytes && reader.at < reader.end) {
         reader.bytes.erase(0, reader.start);
         reader.start = 0;
         const auto want =
@@ -194,7 +208,7 @@ Result<Done> Name_sorter::advance(Reader &reader)
     return Done{};
 }
 
-Result<const Name_sorter::Entry *> Name_sorter::next()
+Result<const Record_sorter::Entry *> Record_sorter::next()
 {
     if (runs_.empty()) {
         if (next_ == starts_.size()) {

@@ -1,10 +1,10 @@
-// The names of a file, brought into the table's order in bounded memory, however long the file:
+// The records of a file, brought into the table's order in bounded memory, however long the file:
 // what does not fit goes to a nameless temporary file as sorted runs, which are then read side by
-// side. So names that stand twice come out as neighbours, and walking over them and the table
-// together finds what the table has too much.
+// side. So names that stand twice come out as neighbours, a table that is written in this order
+// touches each of its pages once, and walking over both together finds what the table has too much.
 //
-// Why not a set in memory: a million names take 60 MB, and the tool shall not grow with the file.
-// Why not an LMDB of names: a million random inserts take longer than the import itself.
+// Why not in memory: the tool shall not grow with the file. Why not an LMDB: a million random
+// inserts take longer than the import itself.
 #pragma once
 
 #include "record.h"
@@ -22,19 +22,20 @@ namespace proxymap {
 // By which a table's for_each() is in order: its kinds, then the bytes of its keys.
 std::string table_order(Kind kind, std::string_view name);
 
-class Name_sorter {
+class Record_sorter {
   public:
     struct Entry {
         std::string_view order; // table_order()
         std::uint64_t line = 0;
         Kind kind = Kind::user;
         std::string_view name;
+        std::string_view text; // format_record()
     };
 
-    explicit Name_sorter(std::size_t memory = 16U << 20U) : memory_(memory) {}
+    explicit Record_sorter(std::size_t memory = 16U << 20U) : memory_(memory) {}
 
-    // name: folded, at most max_name_bytes. line: from 1. Not after rewind().
-    Result<Done> add(Kind kind, std::string_view name, std::uint64_t line);
+    // record: folded, and check_record() found it good. line: from 1. Not after rewind().
+    Result<Done> add(const Record &record, std::uint64_t line);
 
     // To be called before the first next(), and again for another walk.
     Result<Done> rewind();
