@@ -45,6 +45,14 @@ bool shows_certificate(const SSL_CIPHER *cipher)
     }
 }
 
+// OpenSSL makes a connection's session unusable when the connection ends without a close_notify of
+// the proxy's, and Dovecot 2.4 sends none once the backend has closed. That is no reason not to
+// resume it (RFC 5246, 7.2.1), so connections and the cache share none.
+Session_ptr copy_of(SSL_SESSION *session)
+{
+    return Session_ptr(SSL_SESSION_dup(session));
+}
+
 } // namespace
 
 Connection *connection_of(const SSL *ssl)
@@ -164,8 +172,11 @@ void Backend_tls::Impl::offer_session(SSL *ssl, Connection *connection,
     connection->destination = destination_of(handshake);
     if (connection->destination.empty())
         return;
-    Tls_sessions::Kept kept = sessions.take(connection->destination, clock());
-    if (kept.session == nullptr || SSL_set_session(ssl, kept.session.get()) != 1)
+    const Tls_sessions::Kept kept = sessions.take(connection->destination, clock());
+    if (kept.session == nullptr)
+        return;
+    const Session_ptr copy = copy_of(kept.session.get());
+    if (copy == nullptr || SSL_set_session(ssl, copy.get()) != 1)
         return;
     connection->session_offered = true;
     connection->verification = kept.verification;
@@ -264,10 +275,8 @@ bool Backend_tls::Impl::keep_session(SSL *ssl, SSL_SESSION *session)
     // far, breaks off the next handshake (OpenSSL: "session id context uninitialized").
     if (connection->certificate_asked)
         return false;
-    // Taken before the call, for a callback that returns 0 leaves OpenSSL's own reference alone.
-    if (SSL_SESSION_up_ref(session) != 1)
-        return false;
-    sessions.add(connection->destination, Session_ptr(session), connection->verification, clock());
+    if (Session_ptr copy = copy_of(session))
+        sessions.add(connection->destination, std::move(copy), connection->verification, clock());
     return false;
 }
 
@@ -276,13 +285,19 @@ bool Backend_tls::Impl::keep_session(SSL *ssl, SSL_SESSION *session)
 void Backend_tls::Impl::on_message(int is_written, int, int type, const void *bytes,
                                    std::size_t size, SSL *ssl, void *) noexcept
 try {
-    if (type != SSL3_RT_ALERT || is_written != 0 || size != 2)
+    if (type != SSL3_RT_ALERT || size != 2)
         return;
     const int alert = static_cast<const unsigned char *>(bytes)[1];
     if (alert == SSL_AD_CLOSE_NOTIFY || alert == SSL_AD_USER_CANCELLED ||
         alert == SSL_AD_NO_RENEGOTIATION)
         return;
     Context *context = context_of(ssl);
+    // A fatal alert, either side's, ends the sessions of the connection (RFC 5246, 7.2.2).
+    const Connection *connection = connection_of(ssl);
+    if (context != nullptr && connection != nullptr)
+        context->impl->sessions.forget(connection->destination);
+    if (is_written != 0)
+        return;
     Backend_handshake *handshake = context != nullptr ? context->finder(ssl) : nullptr;
     if (handshake != nullptr)
         handshake->alert = alert;

@@ -92,11 +92,16 @@ Tls_sessions::Kept Tls_sessions::take(const std::string &destination, const Tls_
     return {};
 }
 
-void Tls_sessions::refuse(const std::string &destination, const Tls_time &now)
+void Tls_sessions::forget(const std::string &destination)
 {
     for (auto own = of_destination_.find(destination); own != of_destination_.end();
          own = of_destination_.find(destination))
         remove(own->second.back());
+}
+
+void Tls_sessions::refuse(const std::string &destination, const Tls_time &now)
+{
+    forget(destination);
     if (refusing_until_.size() >= max_refusing)
         std::erase_if(refusing_until_,
                       [&now](const auto &entry) { return entry.second <= now.monotonic_ms; });

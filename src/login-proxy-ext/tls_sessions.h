@@ -47,6 +47,9 @@ class Tls_sessions {
     // connections (RFC 8446, C.4). One of TLS 1.2 stays.
     Kept take(const std::string &destination, const Tls_time &now);
 
+    // What is kept for the destination goes.
+    void forget(const std::string &destination);
+
     // The destination failed when a session was offered. What is kept for it goes, and for max_age
     // nothing is kept for it.
     void refuse(const std::string &destination, const Tls_time &now);

@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import figures
+from branch import dovecot_conf
 from servers import Memcached, Modules, Problem
 
 MIRRORS = 2
@@ -38,7 +39,8 @@ class Imports:
         self.file = os.path.join(self.folder, "users.csv")
         self.seconds = {kind: [] for kind in KINDS}
         self.peaks = []
-        self.dovecot = self._write("dovecot.conf", f"base_dir = {self.folder}\nprotocols =\n")
+        self.dovecot = self._write("dovecot.conf",
+                                   dovecot_conf(f"base_dir = {self.folder}\nprotocols =\n"))
 
     def _write(self, name, text):
         path = os.path.join(self.folder, name)

@@ -11,6 +11,7 @@ import statistics
 import time
 
 import figures
+from branch import no_internal_failure_delay
 from servers import Auth, Problem, wait_until
 from throughput import run_load, user, warm_up
 
@@ -45,7 +46,8 @@ class Latency:
             block = self.routes.settings("latency-" + stores[-1], stores,
                                          more=f"lookup_timeout = {TIMEOUT_MS}ms\n")
             dovecot = Auth(os.path.join(self.folder, "dovecot-latency-" + stores[-1]),
-                           self.modules, NO_FAILURE_DELAY + block)
+                           self.modules,
+                           no_internal_failure_delay() + NO_FAILURE_DELAY + block)
             try:
                 self._run_one(name, dovecot)
             finally:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import figures
 from proxies import (ADDRESS, CERTIFIED, ELLIPTIC, Backend, Certificates, Dovecot_backend,
                      Proxy)
-from servers import Problem
+from servers import Modules, Problem
 
 POOL = [f"127.0.2.{number}" for number in range(1, 5)]
 BUNDLE_BYTES = 220_000  # what Debian's ca-certificates.crt has
@@ -118,6 +118,9 @@ class Logins:
         self.folder = os.path.join(folder, "logins")
         os.makedirs(self.folder)
         self.certificates = Certificates(self.folder, *([ELLIPTIC] if options.elliptic else []))
+        # A copy for each, for they shall differ in nothing but the plugin.
+        self.modules = {name: Modules(os.path.join(self.folder, name), ours)
+                        for name, ours in (("stock", None), ("plugin", options.modules))}
         wanted = options.cases or CASE_NAMES
         self.cases = [case for case in all_cases(self.folder, self.certificates)
                       if case.name in wanted]
@@ -136,7 +139,7 @@ class Logins:
         proxies = {}
         try:
             for number, (name, side) in enumerate((("stock", case.stock), ("plugin", case.ours))):
-                proxies[name] = self._proxy(f"{folder}-{name}", case, side, backend.port,
+                proxies[name] = self._proxy(f"{folder}-{name}", name, case, side, backend.port,
                                             port + number + 1)
             for number in range(self.options.login_rounds):
                 # To and fro, so that none always runs behind the other.
@@ -148,16 +151,15 @@ class Logins:
             for server in (*proxies.values(), backend):
                 server.stop()
 
-    def _proxy(self, folder, case, side, backend_port, port):
+    def _proxy(self, folder, name, case, side, backend_port, port):
         plugin = None
         if side.plugin:
-            settings = folder + ".conf.ext"
-            with open(settings, "w", encoding="ascii") as file:
+            plugin = folder + ".conf.ext"
+            with open(plugin, "w", encoding="ascii") as file:
                 file.write(side.sections)
-            plugin = (os.path.join(self.options.modules, "login"), settings)
         route = side.route if "host=" in side.route else f"host=127.0.0.1 {side.route}"
-        return Proxy(folder, port, f"{route} port={backend_port}", case.service_count,
-                     side.settings or "ssl = no\n", plugin)
+        return Proxy(folder, self.modules[name], port, f"{route} port={backend_port}",
+                     case.service_count, side.settings or "ssl = no\n", plugin)
 
     def _load(self, case, proxy, backend, *options):
         load = run_login_load(self.options.login_load, proxy.port, backend.marker,

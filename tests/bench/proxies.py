@@ -14,6 +14,7 @@ import struct
 import subprocess
 import time
 
+import branch
 from servers import Dovecot, Problem, cpu_ns, stop_process, wait_until
 
 ADDRESS = "127.0.0.1"
@@ -125,17 +126,16 @@ def login_service(port, service_count, tls=False):
 class Proxy(Dovecot):
     """Proxies every login to where `route`, the fields of a static passdb, says."""
 
-    def __init__(self, folder, port, route, service_count=0, settings="", plugin=None):
-        """settings: more of dovecot.conf. plugin: (folder of the login modules, settings file)."""
+    def __init__(self, folder, modules, port, route, service_count=0, settings="", plugin=None):
+        """settings: more of dovecot.conf. plugin: the settings file of the login plugin, if it is to
+        be loaded."""
         self.port = port
         self.service_count = service_count
         text = (LOGIN_CONFIG + login_service(port, service_count) + settings
                 + f"passdb {{\n  driver = static\n  args = nopassword=y proxy=y {route}\n}}\n")
         if plugin is not None:
-            text += (f"login_plugins = login_proxy_ext\nlogin_plugin_dir = {plugin[0]}\n"
-                     "import_environment = TZ CORE_OUTOFMEM CORE_ERROR "
-                     f"PROXYMAP_CONFIG={plugin[1]}\n")
-        super().__init__(folder, text, listens(port))
+            text += branch.login_plugin(plugin)
+        super().__init__(folder, text, listens(port), modules.command)
 
     def login_pids(self):
         return self.pids_of("imap-login")
@@ -194,7 +194,8 @@ class Dovecot_backend(Dovecot):
         """The same as Backend's, as far as it can be known: from the log."""
         time.sleep(0.1)  # the log process writes a little later
         with open(self.log, encoding="utf-8", errors="replace") as file:
-            return {"logins": sum(" Login: user=" in line for line in file)}
+            return {"logins": sum(any(words in line for words in branch.LOGGED_IN)
+                                  for line in file)}
 
     def login_cpu_ns(self):
         return cpu_ns(self.pids_of("imap-login"))

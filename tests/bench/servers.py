@@ -13,6 +13,8 @@ import socket
 import subprocess
 import time
 
+import branch
+
 STOCK_MODULES = "/usr/lib/dovecot/modules"
 
 
@@ -59,23 +61,20 @@ def stop_process(process):
 
 
 class Modules:
-    """Folders with Dovecot's stock modules and ours, to be mounted over the stock folders."""
+    """A folder with Dovecot's stock modules and ours, to be mounted over the stock folder."""
 
     def __init__(self, folder, ours):
-        self.mounts = []
-        for kind in ("auth", "doveadm"):
-            overlay = os.path.join(folder, "modules", kind)
-            shutil.copytree(f"{STOCK_MODULES}/{kind}", overlay)
-            if ours is not None:
-                added = [name for name in os.listdir(f"{ours}/{kind}") if name.endswith(".so")]
-                for name in added:
-                    shutil.copy(f"{ours}/{kind}/{name}", overlay)
-            self.mounts.append((overlay, f"{STOCK_MODULES}/{kind}"))
+        """ours: None for stock modules alone, of which there is a copy then as well."""
+        self.overlay = os.path.join(folder, "modules")
+        shutil.copytree(STOCK_MODULES, self.overlay, symlinks=True)
+        if ours is not None:
+            shutil.copytree(ours, self.overlay, dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns("*.la"))
 
     def command(self, *words):
         """A command line that runs `words` where our modules are seen; the pid stays the same."""
-        mounts = " && ".join(f"mount --bind '{a}' '{b}'" for a, b in self.mounts)
-        return ["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh", *words]
+        mount = f"mount --bind '{self.overlay}' '{STOCK_MODULES}'"
+        return ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *words]
 
 
 class Memcached:
@@ -165,7 +164,8 @@ service anvil {
 
 
 class Dovecot:
-    """A private Dovecot with this configuration, in which {base} and {log} are put in."""
+    """A private Dovecot with this configuration, in the words of 2.3 and with {base} and {log} to be
+    put in."""
 
     def __init__(self, folder, config, ready, command=lambda *words: words):
         """ready: whether it can be used. command: makes the command line out of Dovecot's."""
@@ -175,7 +175,8 @@ class Dovecot:
         self.base = os.path.join(folder, "base")
         os.makedirs(self.base)
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(config.replace("{base}", self.base).replace("{log}", self.log))
+            config = config.replace("{base}", self.base).replace("{log}", self.log)
+            file.write(branch.dovecot_conf(config))
         self.process = subprocess.Popen(command("dovecot", "-F", "-c", self.config),
                                         stdin=subprocess.DEVNULL)
         wait_until(lambda: ready() or self.process.poll() is not None, "the start of Dovecot")

@@ -6,7 +6,7 @@ import os
 import figures
 from logins import POOL, run_login_load
 from proxies import ADDRESS, CERTIFIED, Backend, Certificates, Proxy
-from servers import Problem
+from servers import Modules, Problem
 
 USERS = 100_000
 NAMES = 1500       # of backends; more than sessions are kept, so that old ones go
@@ -41,10 +41,10 @@ class Soak:
                        f"  verify_name = {CERTIFIED}\n}}\n"
                        f"source_pool out {{\n  addresses = {' '.join(POOL)}\n}}\n")
         backend = Backend(self.options.imap_backend, 20100, certificates)
-        proxy = Proxy(os.path.join(self.folder, "proxy"), 20101,
+        modules = Modules(self.folder, self.options.modules)
+        proxy = Proxy(os.path.join(self.folder, "proxy"), modules, 20101,
                       f"host=%d hostip={ADDRESS} port=20100 ssl=yes proxymap_tls=strict "
-                      "proxymap_source=out", settings=certificates.settings(),
-                      plugin=(os.path.join(self.options.modules, "login"), settings))
+                      "proxymap_source=out", settings=certificates.settings(), plugin=settings)
         try:
             pids, done = [], 0
             for share in SHARES:

@@ -13,6 +13,7 @@ import subprocess
 from dataclasses import dataclass, field
 
 import figures
+from branch import dovecot_conf
 from servers import Auth, Problem
 
 BACKENDS = 16
@@ -98,7 +99,8 @@ class Map:
         self.settings("import", ["lmdb", "memcached"])
         config = os.path.join(self.folder, "import.dovecot.conf")
         with open(config, "w", encoding="ascii") as file:
-            file.write(f"base_dir = {self.folder}\nlog_path = /dev/stderr\nssl = no\n")
+            file.write(dovecot_conf(f"base_dir = {self.folder}\nlog_path = /dev/stderr\n"
+                                    "ssl = no\n"))
         done = subprocess.run(
             modules.command("doveadm", "-c", config, "proxymap", "import", "--config",
                             os.path.join(self.folder, "import.conf.ext"), self.routes),
@@ -154,6 +156,8 @@ def check_answer(name, dovecot):
     """Every passdb must say the same, or what it costs is no comparison."""
     reply = dovecot.login(user(0))
     expected = {"verdict": "OK", "user": user(0), "proxy": "", "host": host(0)}
+    if reply.get("proxy") in ("y", "Y"):  # 2.4 repeats how it was switched on
+        reply["proxy"] = ""
     if reply != expected:
         raise Problem(f"{name} answers {reply} and not {expected}: {dovecot.last_log_lines()}")
 

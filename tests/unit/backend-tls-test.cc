@@ -592,6 +592,35 @@ TEST(backend_tls, a_verified_session_is_resumed)
     }
 }
 
+TEST(backend_tls, a_session_is_resumed_although_connections_end_without_close_notify)
+{
+    for (int newest : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        Proxy proxy(policy, files);
+        const Ssl_ctx_ptr server = make_server(b1);
+        SSL_CTX_set_max_proto_version(server.get(), newest);
+        const Meeting_wish wish = {.end = [](SSL *, SSL *) {}};
+        CHECK(!proxy.meet(server, wish).handshake.resumed);
+        for (int i = 0; i < 5; i++)
+            CHECK(proxy.meet(server, wish).handshake.resumed);
+    }
+}
+
+TEST(backend_tls, a_fatal_alert_ends_the_sessions_of_the_backend)
+{
+    for (int newest : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        Proxy proxy(policy, files);
+        const Ssl_ctx_ptr server = make_server(b1);
+        SSL_CTX_set_max_proto_version(server.get(), newest);
+        proxy.meet(server, {.end = [](SSL *client, SSL *backend) {
+                       char byte;
+                       BIO_write(SSL_get_wbio(backend), "no record of TLS", 16);
+                       CHECK(SSL_read(client, &byte, 1) < 0);
+                   }});
+        CHECK(!proxy.meet(server).handshake.session_offered);
+        CHECK(proxy.meet(server).handshake.resumed);
+    }
+}
+
 TEST(backend_tls, tickets_are_kept_although_the_handshake_object_is_gone)
 {
     Proxy proxy(policy, files);

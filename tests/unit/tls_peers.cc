@@ -218,8 +218,12 @@ Meeting meet(Backend_tls &policy, SSL_CTX *client_context, SSL_CTX *server_conte
         read_all(client.get()); // tickets, and alerts of TLS 1.3 about the client's certificate
         if (ERR_peek_last_error() != 0)
             meeting.error = Own_openssl_errors::newest();
-        SSL_shutdown(client.get());
-        SSL_shutdown(server.get());
+        if (wish.end) {
+            wish.end(client.get(), server.get());
+        } else {
+            SSL_shutdown(client.get());
+            SSL_shutdown(server.get());
+        }
     } else {
         // Whatever the client still sent.
         SSL_accept(server.get());

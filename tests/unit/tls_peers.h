@@ -59,6 +59,7 @@ struct Meeting_wish {
     std::string address = "192.0.2.1:993";
     std::function<void(SSL *)> before = {}; // with the client's SSL, before the handshake
     bool forget = false; // the handshake object goes as soon as finish() was called
+    std::function<void(SSL *, SSL *)> end = {}; // client and server; default: both shut down
 };
 
 Meeting meet(Backend_tls &policy, SSL_CTX *client, SSL_CTX *server, const Meeting_wish &wish = {});

@@ -18,6 +18,11 @@ def _version():
     return re.match(r"\d+\.\d+\.\d+", text).group()
 
 
+def versions():
+    """What dovecot.conf begins with."""
+    return f"dovecot_config_version = {_version()}\ndovecot_storage_version = {_version()}\n"
+
+
 def _quoted(value):
     """Where it would be taken for something else: a comment, a file to read, two words."""
     if re.fullmatch(r"[^\s\"'#<$%{}\\][^\"'#${}\\]*", value) or value == "":
@@ -66,11 +71,13 @@ def _login_service(spec, service):
     return text + "}\n"
 
 
-def _words(text):
+def words(text):
+    """(name, value) of each word name=value."""
     return [word.partition("=")[::2] for word in text.replace("%u", "%{user}").split()]
 
 
-def _fields(pairs):
+def fields(pairs):
+    """The block of fields in a passdb or userdb."""
     lines = "".join(f"    {name} = {value if '%' in value else _quoted(value)}\n" for name, value in pairs)
     return f"  fields {{\n{lines}  }}\n" if lines else ""
 
@@ -102,34 +109,36 @@ def _ldap(old):
 """, [(field, f"%{{ldap:{attribute}}}") for attribute, field in fields]
 
 
-def _passdb(passdb, number):
-    """Blocks of one driver are told apart by their number."""
-    # What login processes of 2.4 call real_remote_ip is their own address.
-    fields = [("real_rip", "%{real_remote_ip}")] if passdb.driver != "proxymap" else []
+def passdb_block(passdb, number, more=()):
+    """Blocks of one driver are told apart by their number. more: fields (name, value) besides its own."""
+    given = [*more]
     text = f"passdb {passdb.driver}-{number} {{\n  driver = {passdb.driver}\n"
     if passdb.driver == "proxymap":
         text += native(passdb.args)[0]
     elif passdb.driver == "passwd-file":
         text += f"  passwd_file_path = {passdb.args}\n"
     elif passdb.driver == "static":
-        for name, value in _words(passdb.args):
+        for name, value in words(passdb.args):
             if name == "password":
                 text += f"  passdb_static_password = {value}\n"
             else:
-                fields.append((name, value))
+                given.append((name, value))
     else:
         own, own_fields = (_sql if passdb.driver == "sql" else _ldap)(_settings_of(passdb.args))
-        text, fields = text + own, fields + own_fields
+        text, given = text + own, given + own_fields
     for name, value in passdb.rules:
         if name in ("default_fields", "override_fields"):
-            fields += _words(value)
+            given += words(value)
         else:
             text += f"  {'mechanisms_filter' if name == 'mechanisms' else name} = {value}\n"
-    return text + _fields(fields) + "}\n"
+    return text + fields(given) + "}\n"
 
 
 def _passdbs(blocks):
-    return "".join(_passdb(block, number) for number, block in enumerate(blocks, 1))
+    # What login processes of 2.4 call real_remote_ip is their own address.
+    real_rip = [("real_rip", "%{real_remote_ip}")]
+    return "".join(passdb_block(block, number, [] if block.driver == "proxymap" else real_rip)
+                   for number, block in enumerate(blocks, 1))
 
 
 def _settings_files(spec):
@@ -141,9 +150,7 @@ def _settings_files(spec):
 def render(spec):
     folder = spec.folder
     protocols = " ".join(spec.ports)
-    parts = [f"""\
-dovecot_config_version = {_version()}
-dovecot_storage_version = {_version()}
+    parts = [versions(), f"""\
 base_dir = {folder}/run
 state_dir = {folder}/state
 instance_name = {spec.name}
@@ -221,12 +228,12 @@ userdb static {{
   }}
 }}
 """)
-    parts.append(_extra(spec.extra))
+    parts.append(renamed(spec.extra))
     return "".join(parts)
 
 
 # What tests write in the words of 2.3, as 2.4 says it.
-_EXTRA = (
+_RENAMED = (
     (r"(?m)^import_environment = \$import_environment (\w+)=(.*)$", r"import_environment {\n  \1 = \2\n}"),
     (r"(?m)^(\s*)ssl_cert = <(.*)$", r"\1ssl_server_cert_file = \2"),
     (r"(?m)^(\s*)ssl_key = <(.*)$", r"\1ssl_server_key_file = \2"),
@@ -238,7 +245,8 @@ _EXTRA = (
 )
 
 
-def _extra(text):
-    for old, new in _EXTRA:
+def renamed(text):
+    """Settings with the names of 2.3, with those of 2.4."""
+    for old, new in _RENAMED:
         text = re.sub(old, new, text)
     return text
