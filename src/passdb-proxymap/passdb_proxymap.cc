@@ -48,6 +48,15 @@ bool has_field(const Route &route, std::string_view name)
                        [name](const auto &field) { return field.first == name; });
 }
 
+// LMTP asks in the same words when a backend has named another one, and refuses the mail for good
+// when the answer is the one that it had.
+bool may_have_been_sent_on(const Auth_request &request, const Lookup_result &cached)
+{
+    const Resolution &resolution = cached.resolution;
+    return !request.authenticates() && resolution.outcome == Outcome::found &&
+           has_field(*resolution.route, "proxy_redirect_reauth");
+}
+
 // The plaintext of a password that is stored as such, else null. It may be sent to the backend
 // when the client's mechanism did not give us one.
 const char *plaintext_of(const std::string &password)
@@ -176,12 +185,14 @@ void Passdb_proxymap::begin(const Login_request &login)
 
     Login who{request.user(), *service};
     Lookup_result result;
-    if (!request.was_sent_on() && lookups_->from_cache(who, &result))
+    const bool cached = lookups_->from_cache(who, &result);
+    const bool anew = request.was_sent_on() || (cached && may_have_been_sent_on(request, result));
+    if (cached && !anew)
         return finish(login, result);
     auto answered = [this, login, hold = Request_hold(request)](const Lookup_result &found) {
         finish(login, found);
     };
-    if (request.was_sent_on())
+    if (anew)
         lookups_->start_anew(who, std::move(answered));
     else
         lookups_->start(who, result.resolution.needed, std::move(answered));
@@ -369,7 +380,7 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login,
         request.set_field(has_field(route, "proxymap_tls") ? "proxymap_mech" : "proxy_mech",
                           route.bearer_mech_name);
     // LMTP keeps the address that the backend named unless it is told another, and ends by an
-    // assertion when it is not the host's (lmtp_proxy_rcpt_redirect_relookup() up to 2.4.5).
+    // assertion when it is not the host's (lmtp_proxy_rcpt_redirect_relookup()).
     if (has_field(route, "proxy_redirect_reauth") && !request.authenticates() &&
         route.hostip.empty() && parse_ip(route.host))
         request.set_field("hostip", route.host);

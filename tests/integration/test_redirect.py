@@ -1,6 +1,7 @@
 """A backend that answers a login with the name of another one: Dovecot 2.4 connects there, by the same route."""
 
 import contextlib
+import imaplib
 import os
 
 import pytest
@@ -266,12 +267,25 @@ def test_where_the_new_route_has_an_unknown_policy_the_login_ends(make_site, mak
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_where_the_route_still_leads_there_the_login_ends_and_the_client_can_try_again(make_site, make_map, service):
+def test_where_the_route_still_leads_there_the_login_ends(make_site, make_map, service):
     with reauth_backend(service) as first:
         site = moving(make_site, make_map, first, at(first), service)
         assert site.login(service, "john").outcome == "temp_failed"
         site.proxy.wait_for_log(r"its backend 127\.0\.0\.60:\d+ names another one, but its route still leads there")
         assert first.connections == 1
+
+
+def test_the_client_can_then_try_again_on_the_same_connection(make_site, make_map):
+    with reauth_backend() as first:
+        site = moving(make_site, make_map, first, at(first))
+        with imaplib.IMAP4(*site.proxy.address("imap")) as client:
+            for _ in range(2):
+                with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
+                    client.login("john", "pw-john")
+            move_john(site, "backend=b2")
+            client.login("john", "pw-john")
+            assert client.list('""', "I-am-b2")[1] != [None]
+        assert first.connections == 2
 
 
 def test_a_user_who_is_gone_meanwhile_is_a_temporary_failure(make_site, make_map):
@@ -333,6 +347,7 @@ class Lmtp(Session):
 
 def test_lmtp_asks_for_the_route_again_by_itself(make_site, make_map):
     with FakeBackend("127.0.0.60", service="lmtp", session=Lmtp) as first:
-        site = moving(make_site, make_map, first, at(first), "lmtp", moved="backend=b2 source=by_backend")
+        site = moving(make_site, make_map, first, at(first), "lmtp",
+                      moved="backend=b2 source=by_backend proxy_redirect_reauth=yes")
         reached = site.login("lmtp", "john")
         assert (reached.outcome, reached.backend) == ("ok", "b2")
