@@ -537,11 +537,13 @@ int log_in_again(Client_state *state)
     if (!has_forward_field(client, sent_on_announcement))
         client_add_forward_field(client, sent_on_announcement, "y");
 
+    client_ref(client);
     const bool failed = client_auth_begin(client, "PLAIN", response.c_str()) != 0;
     safe_memset(response.data(), 0, response.size());
-    // The client has its answer, but nobody would hear it any more.
+    // At once: the client has its answer, but nobody would hear it any more.
     if (failed && !client->destroyed)
         client_destroy(client, "Login could not be repeated");
+    client_unref(&client);
     return -1;
 }
 

@@ -159,6 +159,7 @@ def test_a_new_destination_of_the_other_family_is_reached_from_that_family(make_
         with Held(site) as held:
             held.login("john")
             assert second.sources() == {"::1": 1}
+            assert site.proxy.grep("ip->family") == []  # Dovecot would have taken no source
             assert len(held.attempt("jim")) == 1
             site.proxy.wait_for_log("source pool .*v4.* IPv6")
             assert second.sources() == {"::1": 1}
