@@ -9,12 +9,14 @@
 //                       no PEM but "proxymap:<policy>"; Backend_tls judges inside it
 //   v.proxy_parse_line  the backstop before anything is said to the backend
 //   v.proxy_failed      another source address, or no second try with a refused certificate
+//   a redirect          where the backend's answer to the login names another one: see parse_line()
 //
 // MUST: fails closed. Dovecot is told to accept any certificate where a policy judges it, so that a
 // login whose handshake the policy has not seen and passed must not say a word.
 // MUST: nothing is thrown into Dovecot's C code.
 #include "login_branch.h"
 
+#include "../login-proxy-ext/redirect.h"
 #include "layout.h"
 #include "log.h"
 
@@ -26,6 +28,7 @@
 #include <utility>
 
 #include <dlfcn.h>
+#include <openssl/evp.h>
 
 namespace proxymap {
 
@@ -49,6 +52,7 @@ struct Client_state {
     bool redirected = false; // the backend has named another one for this login
     bool was_full = false;   // a handshake without resumption has been tried in its place
     std::string refusal;     // why it ends without another try
+    std::string left;        // the backend that auth is asked about again; "": the client logs in
 };
 
 struct Adapter {
@@ -197,11 +201,14 @@ void expect_handshake(Client_state *state, Backend_tls *tls, std::string host)
     adapter->connecting.push_back(state);
 }
 
+std::string address_of(const std::string &ip, std::uint16_t port)
+{
+    return (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + std::to_string(port);
+}
+
 std::string address_of(const login_proxy *proxy)
 {
-    const std::string ip = login_proxy_get_ip_str(proxy);
-    return (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" +
-           std::to_string(login_proxy_get_port(proxy));
+    return address_of(login_proxy_get_ip_str(proxy), login_proxy_get_port(proxy));
 }
 
 // The connection that an SSL belongs to: at first the one whose stream has the same socket.
@@ -286,6 +293,7 @@ void refuse(Client_state *state, const std::string &why)
     ::client *client = state->client;
     end_attempt(state);
     state->login.reset();
+    state->left.clear();
     log_error(client->event, "proxymap: login refused for the time being: " + why);
     if (events_wanted(client->event))
         emit_event(client->event, "proxymap_login_refused", {{"reason", why}}, {});
@@ -482,12 +490,106 @@ bool may_precede_tls(std::string_view line)
            line.starts_with("I ") || line.starts_with("i ") || line.starts_with("S ");
 }
 
-// A backend's answer to the login may be the name of another backend (2.4, RFC 2221's REFERRAL).
-// The connection to that one is judged by the same policy, in a handshake of its own.
+int fail_line(::client *client, const char *why)
+{
+    login_proxy_failed(client->login_proxy, login_proxy_get_event(client->login_proxy),
+                       LOGIN_PROXY_FAILURE_TYPE_INTERNAL, why);
+    return -1;
+}
+
+// ---- a backend that names another one (2.4)
+
+std::string plain_response(const std::string &user, const char *password)
+{
+    std::string plain = '\0' + user + '\0' + password;
+    std::string base64((plain.size() + 2) / 3 * 4 + 1, '\0');
+    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char *>(base64.data()),
+                                     reinterpret_cast<const unsigned char *>(plain.data()),
+                                     static_cast<int>(plain.size()));
+    base64.resize(static_cast<std::size_t>(size));
+    safe_memset(plain.data(), 0, plain.size());
+    return base64;
+}
+
+// The same login once more, as if the client had tried again: so auth decides as it does for a
+// client, and its answer is a route like any other, with a host, a policy and a pool. In place of
+// Dovecot's own proxy_redirect_reauth(), which asks by EXTERNAL and names no user (auth cannot
+// answer that), and uses nothing of the answer but the address.
+int log_in_again(Client_state *state)
+{
+    ::client *client = state->client;
+    if (!auth_client_is_connected(auth_client) ||
+        auth_client_find_mech(auth_client, "PLAIN") == nullptr)
+        return fail_line(client,
+                         "the backend names another one, and auth cannot be asked about it: "
+                         "it is not there, or has no mechanism PLAIN");
+    const char *user = client->virtual_user_orig;
+    std::string response =
+        plain_response(user == nullptr ? client->virtual_user : user, client->proxy_password);
+    state->left = address_of(client->login_proxy);
+    end_attempt(state);
+    state->login.reset();
+    state->was_full = false;
+    dsasl_client_free(&client->proxy_sasl_client);
+    client->v.proxy_reset(client);
+    free_proxy(client);
+    client->proxy_ttl--; // it ends a loop, as in login_proxy_redirect_finish()
+    if (!has_forward_field(client, sent_on_announcement))
+        client_add_forward_field(client, sent_on_announcement, "y");
+
+    client_ref(client);
+    const bool failed = client_auth_begin(client, "PLAIN", response.c_str()) != 0;
+    safe_memset(response.data(), 0, response.size());
+    // At once: the client has its answer, but nobody would hear it any more.
+    if (failed && !client->destroyed)
+        client_destroy(client, "Login could not be repeated");
+    client_unref(&client);
+    return -1;
+}
+
+// The source of the connection that Dovecot is about to make by itself. Error: it must not.
+Result<Done> prepare_source(Client_state *state, const Redirect &redirect)
+{
+    // Not an address: Dovecot ends the login.
+    const std::optional<Ip> backend = parse_ip(redirect.host);
+    if (!backend)
+        return Done{};
+    login_proxy *proxy = state->client->login_proxy;
+    const std::uint16_t port = redirect.port == 0 ? login_proxy_get_port(proxy) : redirect.port;
+    const Result<std::optional<Ip>> source = state->login->source_for(*backend, port);
+    if (!source)
+        return source.error();
+    if (*source)
+        set_source(proxy, **source);
+    return Done{};
+}
+
+// A line that Dovecot may hear. The backend's answer to the login may be the name of another one
+// (RFC 2221's REFERRAL): the connection to that one is judged by the same policy, in a handshake of
+// its own, and comes from the same pool; or auth is asked again.
 int parse_line(Client_state *state, const char *line)
 {
     ::client *client = state->client;
     auto *super = state->super.proxy_parse_line;
+    const Redirects redirects = redirects_of(client);
+    const std::optional<Redirect> redirect =
+        redirects == Redirects::none ? std::nullopt : find_redirect(login_binary->protocol, line);
+    if (redirect && redirects == Redirects::asked_about) {
+        const std::optional<bool> may = Auth_reply(client->auth_passdb_args).may_ask_again();
+        if (may && *may)
+            return log_in_again(state);
+        if (may)
+            return fail_line(client,
+                             "the backend names another one, and auth can be asked about it "
+                             "by the user's own password alone, which was not used here");
+    }
+    if (redirect && redirects == Redirects::followed && state->login != nullptr) {
+        if (const Result<Done> done = prepare_source(state, *redirect); !done)
+            return fail_line(client, done.error().message.c_str());
+    }
+    if (state->handshake == nullptr)
+        return super(client, line);
+
     const std::string before = address_of(client->login_proxy);
     client_ref(client);
     int ret = super(client, line);
@@ -502,25 +604,18 @@ int parse_line(Client_state *state, const char *line)
     return ret;
 }
 
-int fail_line(::client *client, const char *why)
-{
-    login_proxy_failed(client->login_proxy, login_proxy_get_event(client->login_proxy),
-                       LOGIN_PROXY_FAILURE_TYPE_INTERNAL, why);
-    return -1;
-}
-
 // Each line that comes from the backend, before anything is said in answer.
 int on_proxy_line(::client *client, const char *line) noexcept
 {
     Client_state *state = find_state(client);
     auto *super = state->super.proxy_parse_line;
     if (state->login == nullptr || state->login->tls() == nullptr)
-        return super(client, line);
+        return parse_line(state, line);
 
     if (!uses_tls(client->login_proxy)) {
         if (state->login->tls()->policy().require)
             return fail_line(client, "the TLS policy requires TLS, and the connection has none");
-        return super(client, line);
+        return parse_line(state, line);
     }
     const bool begun = state->handshake != nullptr && state->handshake->begun;
     if (begun || !begins_with_starttls(client->login_proxy)) {
@@ -583,15 +678,28 @@ void on_auth_reply(::client *client, Auth_reply_kind reply, const char *data,
     try {
         if (reply == auth_success)
             take_back_announcement(client->auth_passdb_args);
-        if (reply != auth_success || args == nullptr || !Auth_reply(args).proxies())
+        // The client's own login had succeeded: whatever has changed since, it may try again.
+        if (reply == auth_failed && !state->left.empty())
+            return refuse(state, "its backend names another one, and auth says no now");
+        if (reply != auth_success || args == nullptr || !Auth_reply(args).proxies()) {
+            state->left.clear();
             return hand_on(state, reply, data, args);
+        }
         end_attempt(state);
         state->was_full = false;
         const Auth_reply kept(client->auth_passdb_args);
         const bool direct = kept.wants_tls() && !kept.waits_for_starttls();
+        const std::uint16_t default_port =
+            direct ? login_binary->default_ssl_port : login_binary->default_port;
+        const std::string left = std::exchange(state->left, "");
+        const std::optional<Ip> backend = kept.address();
+        const std::uint16_t port = kept.port() != 0 ? kept.port() : default_port;
+        if (backend && left == address_of(format_ip(*backend), port))
+            return refuse(state, "its backend " + left +
+                                     " names another one, but its route still leads there");
         state->login = adapter->plugin->begin(
-            {kept, client->virtual_user == nullptr ? "" : client->virtual_user,
-             direct ? login_binary->default_ssl_port : login_binary->default_port, client->event});
+            {kept, client->virtual_user == nullptr ? "" : client->virtual_user, default_port,
+             client->event});
         if (state->login == nullptr)
             return hand_on(state, reply, data, args);
     } catch (const std::exception &error) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,9 @@ class Proxied_login {
     // What Dovecot is told for the next connection. Error: the client hears "temporary failure",
     // the log this sentence.
     virtual Result<Reply_fields> next_fields() = 0;
+    // The backend has named another one, to which Dovecot connects next. The source address of that
+    // connection; nothing: that of the one before. Error: as next_fields().
+    virtual Result<std::optional<Ip>> source_for(const Ip &backend, std::uint16_t port) = 0;
     // The connection could not be made from its source address. True: next_fields() has another.
     virtual bool has_another_source() = 0;
 

@@ -102,10 +102,17 @@ bool begins_with_starttls(const login_proxy *proxy)
     return (login_proxy_get_ssl_flags(proxy) & PROXY_SSL_FLAG_STARTTLS) != 0;
 }
 
+Redirects redirects_of(const ::client *)
+{
+    return Redirects::none;
+}
+
 bool awaits_redirect(const ::client *)
 {
     return false;
 }
+
+void set_source(login_proxy *, const Ip &) {}
 
 bool has_forward_field(const ::client *client, const char *name)
 {

@@ -181,9 +181,22 @@ bool begins_with_starttls(const login_proxy *proxy)
     return (login_proxy_get_ssl_flags(proxy) & AUTH_PROXY_SSL_FLAG_STARTTLS) != 0;
 }
 
+Redirects redirects_of(const ::client *client)
+{
+    return client->proxy_redirect_reauth ? Redirects::asked_about : Redirects::followed;
+}
+
 bool awaits_redirect(const ::client *client)
 {
     return client->reauth_request != nullptr;
+}
+
+// What Dovecot shows of its proxy is the member itself, and it has no other function for it.
+void set_source(login_proxy *proxy, const Ip &source)
+{
+    auto *member = const_cast<ip_addr *>(login_proxy_get_source_host(proxy));
+    if (net_addr2ip(format_ip(source).c_str(), member) < 0)
+        i_zero(member);
 }
 
 bool has_forward_field(const ::client *client, const char *name)

@@ -14,6 +14,7 @@ extern "C" {
 #include <safe-memset.h>
 #include <settings-parser.h>
 
+#include <auth-client.h>
 #include <client-common.h>
 #include <dsasl-client.h>
 #include <iostream-openssl.h>
@@ -61,8 +62,14 @@ istream *backend_input(login_proxy *proxy);
 ostream *backend_output(login_proxy *proxy);
 bool uses_tls(const login_proxy *proxy);
 bool begins_with_starttls(const login_proxy *proxy);
+// What happens when a backend names another one: Dovecot's proxy does not know of such a thing;
+// connects there; asks auth.
+enum class Redirects : std::uint8_t { none, followed, asked_about };
+Redirects redirects_of(const ::client *client);
 // Whether auth is being asked where a redirected login goes.
 bool awaits_redirect(const ::client *client);
+// From there the proxy connects the next time that it does so by itself. Redirects::none: nothing.
+void set_source(login_proxy *proxy, const Ip &source);
 // Whether the login process sends a field of that name on to auth.
 bool has_forward_field(const ::client *client, const char *name);
 

@@ -37,6 +37,7 @@ passdb_result to_dovecot(Verdict verdict)
 
 // Dovecot puts forward_ in front of what login processes send (login-proxy-ext/auth_reply.h).
 constexpr const char *announcement = "forward_proxymap_ext";
+constexpr const char *sent_on_announcement = "forward_proxymap_ext_sent_on";
 
 // One passdb, of one block or of several with the same settings.
 struct Instance {
@@ -405,6 +406,11 @@ bool Auth_request::login_process_enforces_policies() const
     return auth_fields_exists(request_->fields.extra_fields, announcement);
 }
 
+bool Auth_request::was_sent_on() const
+{
+    return auth_fields_exists(request_->fields.extra_fields, sent_on_announcement);
+}
+
 void Auth_request::clear_route_fields()
 {
     for (const char *name : {"proxy",
@@ -431,6 +437,7 @@ void Auth_request::clear_route_fields()
                              "proxy_no_multiplex",
                              "proxy_redirect_reauth",
                              "proxymap_mech",
+                             "proxymap_reauth",
                              "proxymap_tls",
                              "proxymap_source"})
         auth_fields_remove(request_->fields.extra_fields, name);

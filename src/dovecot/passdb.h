@@ -62,6 +62,9 @@ class Auth_request {
     // The login process that asks has the plugin that enforces TLS policies, and says so by a
     // forward field (which it takes out of the reply again: backends need not see it).
     bool login_process_enforces_policies() const;
+    // The backend of the route that was answered a moment ago has named another one. Said in the
+    // same way.
+    bool was_sent_on() const;
     bool authenticates() const; // false for LMTP's and doveadm's lookups
     // Whether this address and port ("" for any) are where the client connected to, or one of
     // auth_proxy_self. Only IP addresses are compared, never names.

@@ -47,6 +47,12 @@ bool Auth_reply::has_own_fields() const
     return false;
 }
 
+std::optional<bool> Auth_reply::may_ask_again() const
+{
+    const std::optional<std::string_view> value = find("proxymap_reauth");
+    return value ? std::optional<bool>(*value == "y") : std::nullopt;
+}
+
 std::optional<Ip> Auth_reply::address() const
 {
     const std::string_view hostip = find("hostip").value_or("");

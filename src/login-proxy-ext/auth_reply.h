@@ -24,7 +24,10 @@ inline constexpr std::string_view own_prefix = "proxymap_";
 // it (there it is forward_proxymap_ext). Where another passdb answers, it comes back with the reply
 // and would go on to the backend.
 inline constexpr const char *announcement = "proxymap_ext";
-inline constexpr std::string_view returned_announcement = "forward_proxymap_ext=";
+// And another one beside it: this is the login that a backend has sent on to another one, so that
+// what the passdb remembers of its route may be out of date.
+inline constexpr const char *sent_on_announcement = "proxymap_ext_sent_on";
+inline constexpr std::string_view returned_announcement = "forward_proxymap_ext";
 
 class Auth_reply {
   public:
@@ -38,6 +41,9 @@ class Auth_reply {
 
     std::string_view tls_policy() const { return find("proxymap_tls").value_or(""); }
     std::string_view source_pool() const { return find("proxymap_source").value_or(""); }
+    // Whether the login process may log in to auth again, with the password that it has, when the
+    // backend names another one. Nothing: it is not proxymap's route.
+    std::optional<bool> may_ask_again() const;
     // The name or address that the backend's certificate is for.
     std::string_view host() const { return find("host").value_or(""); }
     // Where the connection goes: hostip, else host. Nothing where that is no IP address; Dovecot

@@ -47,22 +47,31 @@ class Sent_on : public Proxied_login {
     {
         if (!refusal_.empty())
             return Error{refusal_};
-        std::optional<Ip> source;
         lease_.release();
         // Without an address there is no family; Dovecot refuses such a reply itself.
-        if (const std::optional<Ip> backend = reply_.address(); backend && !pool_.empty()) {
-            Result<Source_lease> lease =
-                plugin_.sources().take(pool_, *backend, port_, user_, tried_);
-            if (!lease)
-                return lease.error();
-            lease_ = std::move(*lease);
-            source = lease_.ip();
-            if (events_wanted(log_event_))
-                emit_event(log_event_, "proxymap_source_selected",
-                           {{"pool", pool_}, {"source_ip", format_ip(*source)}},
-                           {{"connections", lease_.used()}, {"tried", tried_.size()}});
-        }
-        return reply_.rewritten(tls_ != nullptr, source);
+        const std::optional<Ip> backend = reply_.address();
+        if (!backend)
+            return reply_.rewritten(tls_ != nullptr, std::nullopt);
+        Result<std::optional<Ip>> source = source_for(*backend, port_);
+        if (!source)
+            return source.error();
+        return reply_.rewritten(tls_ != nullptr, *source);
+    }
+
+    Result<std::optional<Ip>> source_for(const Ip &backend, std::uint16_t port) override
+    {
+        if (pool_.empty())
+            return std::optional<Ip>();
+        lease_.release();
+        Result<Source_lease> lease = plugin_.sources().take(pool_, backend, port, user_, tried_);
+        if (!lease)
+            return lease.error();
+        lease_ = std::move(*lease);
+        if (events_wanted(log_event_))
+            emit_event(log_event_, "proxymap_source_selected",
+                       {{"pool", pool_}, {"source_ip", format_ip(lease_.ip())}},
+                       {{"connections", lease_.used()}, {"tried", tried_.size()}});
+        return std::optional<Ip>(lease_.ip());
     }
 
     bool has_another_source() override

@@ -3,6 +3,7 @@
 #include "passdb_proxymap.h"
 
 #include "../core/clock.h"
+#include "../core/ip.h"
 #include "../dovecot/dns.h"
 #include "../dovecot/ioloop.h"
 #include "../dovecot/log.h"
@@ -45,6 +46,15 @@ bool has_field(const Route &route, std::string_view name)
 {
     return std::any_of(route.fields.begin(), route.fields.end(),
                        [name](const auto &field) { return field.first == name; });
+}
+
+// LMTP asks in the same words when a backend has named another one, and refuses the mail for good
+// when the answer is the one that it had.
+bool may_have_been_sent_on(const Auth_request &request, const Lookup_result &cached)
+{
+    const Resolution &resolution = cached.resolution;
+    return !request.authenticates() && resolution.outcome == Outcome::found &&
+           has_field(*resolution.route, "proxy_redirect_reauth");
 }
 
 // The plaintext of a password that is stored as such, else null. It may be sent to the backend
@@ -175,12 +185,17 @@ void Passdb_proxymap::begin(const Login_request &login)
 
     Login who{request.user(), *service};
     Lookup_result result;
-    if (lookups_->from_cache(who, &result))
+    const bool cached = lookups_->from_cache(who, &result);
+    const bool anew = request.was_sent_on() || (cached && may_have_been_sent_on(request, result));
+    if (cached && !anew)
         return finish(login, result);
-    lookups_->start(who, result.resolution.needed,
-                    [this, login, hold = Request_hold(request)](const Lookup_result &found) {
-                        finish(login, found);
-                    });
+    auto answered = [this, login, hold = Request_hold(request)](const Lookup_result &found) {
+        finish(login, found);
+    };
+    if (anew)
+        lookups_->start_anew(who, std::move(answered));
+    else
+        lookups_->start(who, result.resolution.needed, std::move(answered));
 }
 
 void Passdb_proxymap::finish(const Login_request &login, const Lookup_result &result)
@@ -364,6 +379,20 @@ Passdb_proxymap::Decision Passdb_proxymap::apply(const Login_request &login,
         !route.own_credential)
         request.set_field(has_field(route, "proxymap_tls") ? "proxymap_mech" : "proxy_mech",
                           route.bearer_mech_name);
+    // LMTP keeps the address that the backend named unless it is told another, and ends by an
+    // assertion when it is not the host's (lmtp_proxy_rcpt_redirect_relookup()).
+    if (has_field(route, "proxy_redirect_reauth") && !request.authenticates() &&
+        route.hostip.empty() && parse_ip(route.host))
+        request.set_field("hostip", route.host);
+    // By our own leave, for auth cannot answer what Dovecot's login processes ask then. A master's
+    // password, a token, or the proxy's own secret would not log this user in here again.
+    if (has_field(route, "proxy_redirect_reauth") && request.authenticates() &&
+        request.login_process_enforces_policies())
+        request.set_field("proxymap_reauth", request.mechanism() == Mechanism_class::plaintext &&
+                                                     !route.own_credential &&
+                                                     !request.is_master_login()
+                                                 ? "y"
+                                                 : "n");
     // Where auth has verified it itself it is no password to auth, and so not sent on by itself.
     if (const std::string token(request.verified_token());
         !token.empty() && route.bearer_mech && !route.own_credential)

@@ -126,6 +126,11 @@ class Lookup_view final : public View {
     std::vector<Key> to_refresh_;
 };
 
+class Empty_view final : public View {
+  public:
+    const Known *find(Kind, std::string_view) override { return nullptr; }
+};
+
 Resolution unavailable(std::string why)
 {
     Resolution resolution;
@@ -410,6 +415,13 @@ void Lookups::start(const Login &login, Callback callback)
 void Lookups::start(const Login &login, const std::vector<Key> &needed, Callback callback)
 {
     impl_->start(login, needed, std::move(callback));
+}
+
+void Lookups::start_anew(const Login &login, Callback callback)
+{
+    Empty_view nothing;
+    const Resolution resolution = resolve(login, nothing, impl_->settings, impl_->credentials);
+    impl_->start(login, resolution.needed, std::move(callback));
 }
 
 Cache_stats Lookups::cache_stats() const

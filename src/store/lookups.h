@@ -55,6 +55,9 @@ class Lookups {
     void start(const Login &login, Callback callback);
     // The same, right after from_cache() has said no: needed is what its resolution left there.
     void start(const Login &login, const std::vector<Key> &needed, Callback callback);
+    // The same, but the stores are asked for the login's own records whatever the cache knows of
+    // them, for one who has reason to think that they have just changed.
+    void start_anew(const Login &login, Callback callback);
 
     Cache_stats cache_stats() const;
 

@@ -115,6 +115,15 @@ TEST(auth_reply, a_chosen_source_replaces_another)
     STRCMP_EQUAL("source_ip=10.0.0.9 host=b", text(fields.rewritten(false, {})).c_str());
 }
 
+TEST(auth_reply, who_may_ask_again_is_the_passdbs_to_say)
+{
+    CHECK_FALSE(reply({"proxy_redirect_reauth"}).may_ask_again().has_value());
+    CHECK_TRUE(reply({"proxymap_reauth=y"}).may_ask_again() == true);
+    CHECK_TRUE(reply({"proxymap_reauth=n"}).may_ask_again() == false);
+    CHECK_TRUE(reply({"proxymap_reauth"}).may_ask_again() == false);
+    STRCMP_EQUAL("", text(reply({"proxymap_reauth=y"}).rewritten(false, {})).c_str());
+}
+
 TEST(auth_reply, wiping_leaves_nothing)
 {
     Reply_fields fields = {"pass=secret"};

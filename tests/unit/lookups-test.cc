@@ -165,6 +165,32 @@ TEST(lookups, what_the_cache_does_not_know_is_asked_for_as_it_says)
     CHECK_TRUE(results[0].resolution.outcome == Outcome::missing);
 }
 
+TEST(lookups, who_is_looked_up_anew_is_asked_for_whatever_the_cache_knows)
+{
+    const auto anew = [this] {
+        lookups->start_anew({"john", Service::imap},
+                            [this](const Lookup_result &found) { results.push_back(found); });
+        loop.run_timers();
+    };
+    put("user john host=10.0.0.1");
+    login("john");
+    answer_all();
+    put("user john host=10.0.0.2");
+    anew();
+    LONGS_EQUAL(1, requests.size());
+    answer_all();
+    STRCMP_EQUAL("10.0.0.2", results.back().resolution.route->host.c_str());
+    Lookup_result after;
+    CHECK_TRUE(cached("john", &after));
+    STRCMP_EQUAL("10.0.0.2", after.resolution.route->host.c_str());
+
+    anew();
+    answer_all(false); // an outage: what was known
+    LONGS_EQUAL(3, results.size());
+    STRCMP_EQUAL("10.0.0.2", results.back().resolution.route->host.c_str());
+    CHECK_TRUE(results.back().cache == Cache_use::stale);
+}
+
 TEST(lookups, a_store_that_answers_twice_is_believed_once)
 {
     put("user john host=10.0.0.1");

@@ -6,6 +6,7 @@ says no to everything. Without TLS it offers no STARTTLS.
     with FakeBackend("127.0.0.60", tls=certificate, at_once=True) as backend: ...
     backend.seen       all bytes that came, on all connections; those within TLS too
     backend.connections
+    backend.sources    the address that each of them came from
     backend.resumed    for each TLS handshake that ended well whether it was resumed
 """
 
@@ -17,6 +18,7 @@ GREETINGS = {
     "imap": b"* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE AUTH=PLAIN%s] ready\r\n",
     "pop3": b"+OK ready\r\n",
     "submission": b"220 fake ESMTP\r\n",
+    "lmtp": b"220 fake LMTP\r\n",
     "sieve": b'"IMPLEMENTATION" "fake"\r\n"SIEVE" "fileinto"\r\n"SASL" "PLAIN"\r\nOK "ready"\r\n',
 }
 
@@ -26,6 +28,7 @@ class Session(socketserver.BaseRequestHandler):
         backend = self.server.backend
         with backend.lock:
             backend.connections += 1
+            backend.sources.append(self.client_address[0])
         try:
             self.talk(backend)
         except (OSError, ValueError):
@@ -105,7 +108,7 @@ class FakeBackend:
             if newest:
                 self.context.maximum_version = newest
         self.lock = threading.Lock()
-        self.seen, self.connections, self.resumed = b"", 0, []
+        self.seen, self.connections, self.sources, self.resumed = b"", 0, [], []
         self.server = _Server((host, 0), session)
         self.server.backend = self
         self.host, self.port = self.server.server_address
