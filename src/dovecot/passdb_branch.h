@@ -87,5 +87,7 @@ std::vector<std::string> enabled_mechanisms(const auth *protocol);
 // Whether the request's mechanism lets in whom it has verified itself even where the block has
 // result_...= return-fail: then only a disabled user is kept out.
 bool overrules_passdbs(const auth_request *request);
+// A new one, of no client and no mechanism.
+auth_request *make_request(event *parent);
 
 } // namespace proxymap

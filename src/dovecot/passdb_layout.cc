@@ -227,7 +227,7 @@ const char *find_request_difference()
     }
     if (find_auth(service)->passdbs == nullptr)
         return "protocols";
-    auth_request *request = auth_request_new_dummy(auth_event);
+    auth_request *request = make_request(auth_event);
     const char *found = find_difference_when_new(request);
     if (found == nullptr)
         found = find_difference_when_changed(request, service);
