@@ -105,7 +105,8 @@ CHAIN_DIFFERS = [
     Place("auth.h", "auth_passdb", "enum auth_passdb_skip skip"),
     Place("auth-settings.h", "auth_passdb_settings", "bool deny"),
     Place("auth-settings.h", "auth_settings", "const struct ip_addr *proxy_self_ips"),
-    Place("mech.h", "mech_module", "const char *mech_name"),
+    Place("mech.h", "mech_module", "const char *mech_name") if branch.release() < (2, 4, 2)
+    else Place("sasl-server-private.h", "sasl_server_instance", "struct sasl_server *server"),
 ]
 PASSDB_FITS = [
     in_request("};"),
