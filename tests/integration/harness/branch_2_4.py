@@ -194,8 +194,7 @@ service anvil {{
 """]
     if "lmtp" in spec.ports:
         parts.append("lmtp_proxy = yes\n")
-    if _settings_files(spec):
-        parts.append(sanitizer.settings_2_4())
+    parts.append(sanitizer.settings_2_4())
     if spec.certificate:
         parts.append(f"ssl = yes\nssl_server_cert_file = {spec.certificate}\nssl_server_key_file = {spec.key}\n")
         if spec.ca:

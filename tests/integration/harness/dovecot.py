@@ -63,7 +63,9 @@ class Dovecot:
         # Of one that was killed; meanwhile somebody else may have its number.
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(self.folder, "run", "master.pid"))
-        self.process = Process(["dovecot", "-F", "-c", self.conf], os.path.join(self.folder, "out"))
+        # It reads its settings by a module of ours on 2.4.
+        environment = sanitizer.environment() if branch.installed() == "2.4" else None
+        self.process = Process(["dovecot", "-F", "-c", self.conf], os.path.join(self.folder, "out"), environment)
         ready = [self.address(service) for service in self.spec.ports]
         self.process.wait_accepting(ready + [self.socket("auth-client")])
         return self
