@@ -98,12 +98,14 @@ Result<Done> Memcached_text::for_each_key(const std::function<void(std::string &
 {
     if (const Result<Done> asked = ask("lru_crawler metadump all"); !asked)
         return asked;
-    for (;;) {
+    for (bool is_first = true;; is_first = false) {
         const Result<std::string_view> line = read_line();
         if (!line)
             return line.error();
         if (*line == "END")
             return Done{};
+        if (is_first && *line == "OK") // newer ones (1.6.45) say so first
+            continue;
         std::optional<std::string> key = parse_dumped_key(*line);
         if (!key)
             return Error{"it does not list its keys: " + quote(*line)};

@@ -4,6 +4,14 @@
 #include "doveadm-proxymap/mirror_state.h"
 
 #include "fake_table.h"
+#include "table_folder.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <thread>
 
 #include <CppUTest/TestHarness.h>
 
@@ -20,6 +28,42 @@ std::string finding(const std::string &value, const Configuration &configuration
     const auto found = compare_value(&value, {Kind::user, "joe"}, record,
                                      Marker{at(marker), Mirror_state::complete}, configuration);
     return found ? std::string(to_string(*found)) : "same";
+}
+
+// What the tool makes of a server that says this when it is asked for its keys.
+std::string listed_keys(const std::string &answer)
+{
+    const Table_folder folder;
+    const std::string path = folder.path() + ".socket";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(bind(listener, reinterpret_cast<sockaddr *>(&address), sizeof(address)) == 0 &&
+          listen(listener, 1) == 0);
+    std::thread server([&] {
+        const int client = accept(listener, nullptr, nullptr);
+        const std::string all = "VERSION 1.6.45\r\n" + answer;
+        char bytes[256];
+        if (write(client, all.data(), all.size()) > 0) {
+            while (read(client, bytes, sizeof(bytes)) > 0) {
+            }
+        }
+        close(client);
+    });
+    std::string keys;
+    {
+        const auto connection =
+            Memcached_text::connect({Store_address::Type::memcached, "", 0, path});
+        CHECK(connection.ok());
+        const Result<Done> done =
+            (*connection)->for_each_key([&keys](std::string &&key) { keys += key + ' '; });
+        if (!done)
+            keys = done.error().message;
+    }
+    server.join();
+    close(listener);
+    return keys;
 }
 
 } // namespace
@@ -82,6 +126,17 @@ TEST(mirror_check, the_marker_tells_the_state)
     STRCMP_EQUAL("newer", state(3, Mirror_state::complete).c_str());
     STRCMP_EQUAL("another table", state(2, Mirror_state::complete, 8).c_str());
     STRCMP_EQUAL("empty", std::string(mirror_state(std::nullopt, at(2))).c_str());
+}
+
+// Newer servers say OK first.
+TEST(mirror_check, the_keys_of_a_server_are_listed)
+{
+    STRCMP_EQUAL("a b ", listed_keys("key=a exp=-1\r\nkey=b\r\nEND\r\n").c_str());
+    STRCMP_EQUAL("a b ", listed_keys("OK\r\nkey=a exp=-1\r\nkey=b\r\nEND\r\n").c_str());
+    STRCMP_EQUAL("", listed_keys("OK\r\nEND\r\n").c_str());
+    for (const char *other : {"BUSY currently processing crawler request\r\n", "ERROR\r\n",
+                              "OK\r\nOK\r\nEND\r\n", "key=a\r\nOK\r\nEND\r\n"})
+        CHECK_TRUE(listed_keys(other).starts_with("it does not list its keys: "));
 }
 
 TEST(mirror_check, the_keys_of_a_metadump_are_decoded)
