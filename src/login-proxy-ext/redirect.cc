@@ -1,6 +1,8 @@
 // Where a backend sends a login on to; see redirect.h.
 #include "redirect.h"
 
+#include "../core/text.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -8,17 +10,12 @@ namespace proxymap {
 
 namespace {
 
-char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 // In any case of letters; takes it off.
 bool take(std::string_view *text, std::string_view prefix)
 {
     if (text->size() < prefix.size() ||
         !std::equal(prefix.begin(), prefix.end(), text->begin(),
-                    [](char a, char b) { return lower(a) == lower(b); }))
+                    [](char a, char b) { return to_lower(a) == to_lower(b); }))
         return false;
     text->remove_prefix(prefix.size());
     return true;
