@@ -4,6 +4,7 @@
 // that others can read, for then its secrets are not secret, or write, for then they are not ours.
 #include "credentials.h"
 
+#include "base64.h"
 #include "conf_file.h"
 #include "conf_value.h"
 #include "settings.h"
@@ -94,48 +95,6 @@ Result<Credential> read_credential(const Conf_section &section, const std::strin
     if (credential.password.empty())
         return conf_error(path, section.line, title(section) + " has no password");
     return credential;
-}
-
-std::optional<unsigned> base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return static_cast<unsigned>(c - 'A');
-    if (c >= 'a' && c <= 'z')
-        return static_cast<unsigned>(c - 'a') + 26;
-    if (c >= '0' && c <= '9')
-        return static_cast<unsigned>(c - '0') + 52;
-    if (c == '+')
-        return 62;
-    if (c == '/')
-        return 63;
-    return std::nullopt;
-}
-
-// Strict: padded, and nothing between or after. A key that was cut short is an error.
-std::optional<std::string> decode_base64(std::string_view text)
-{
-    if (text.size() % 4 != 0)
-        return std::nullopt;
-    for (int padding = 0; padding < 2 && text.ends_with('='); padding++)
-        text.remove_suffix(1);
-    std::string bytes;
-    std::uint32_t bits = 0;
-    unsigned count = 0;
-    for (char c : text) {
-        std::optional<unsigned> digit = base64_digit(c);
-        if (!digit)
-            return std::nullopt;
-        bits = bits << 6U | *digit;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            bytes += static_cast<char>(bits >> count & 0xffU);
-        }
-    }
-    // What is left over is zero in every proper encoding.
-    if ((bits & ((1U << count) - 1U)) != 0)
-        return std::nullopt;
-    return bytes;
 }
 
 Result<std::string> parse_seal_key(const Conf_section &section, const std::string &path)

@@ -34,6 +34,15 @@ std::string format_ip(const Ip &ip)
     return text.data();
 }
 
+std::string format_host_port(std::string_view host, std::uint16_t port)
+{
+    const bool is_ipv6 = host.find(':') != std::string_view::npos;
+    std::string text = is_ipv6 ? "[" + std::string(host) + "]" : std::string(host);
+    if (port != 0)
+        text += ":" + std::to_string(port);
+    return text;
+}
+
 bool is_ipv4_mapped(const Ip &ip)
 {
     constexpr std::array<unsigned char, 12> prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <compare>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ std::optional<Ip> parse_ip(std::string_view text);
 
 // RFC 5952 for IPv6.
 std::string format_ip(const Ip &ip);
+
+// "host:port", with brackets around an IPv6 address (RFC 3986, 3.2.2); port 0: none is written.
+std::string format_host_port(std::string_view host, std::uint16_t port);
 
 // ::ffff:0:0/96, which parse_ip() and every other maker of an Ip refuses.
 bool is_ipv4_mapped(const Ip &ip);

@@ -2,6 +2,7 @@
 //
 // Must never guess a unit or a port: a time ten times too long keeps a moved user on the old
 // backend, a wrong port asks another server where users live.
+#include "ip.h"
 #include "settings.h"
 #include "text.h"
 
@@ -132,12 +133,6 @@ Result<Host_port> parse_host_port(std::string_view text)
     return address;
 }
 
-std::string host_port_text(const std::string &host, std::uint16_t port)
-{
-    bool is_ipv6 = host.find(':') != std::string::npos;
-    return (is_ipv6 ? "[" + host + "]" : host) + (port == 0 ? "" : ":" + std::to_string(port));
-}
-
 Error bad_store(std::string_view word, const std::string &what)
 {
     return Error{quote(word) + " is no store: " + what +
@@ -237,14 +232,14 @@ std::string Store_address::text() const
         return "lmdb";
     if (!path.empty())
         return "memcached:" + path;
-    return "memcached:" + host_port_text(host, port);
+    return "memcached:" + format_host_port(host, port);
 }
 
 std::string Proxy_address::text() const
 {
     if (!has_address())
         return name;
-    return name + "=" + (path.empty() ? host_port_text(host, port) : path);
+    return name + "=" + (path.empty() ? format_host_port(host, port) : path);
 }
 
 } // namespace proxymap

@@ -4,6 +4,7 @@
 // with the rest is an error, and a policy that trusts every certificate says so in so many words.
 #include "tls_policy.h"
 
+#include "base64.h"
 #include "field.h"
 #include "ip.h"
 #include "section_settings.h"
@@ -259,9 +260,7 @@ std::string not_enforceable_by_lmtp(const Tls_policy &policy)
 
 std::string format_pin(const Spki_pin &pin)
 {
-    std::array<unsigned char, pin_characters + 1> text{}; // and a NUL
-    EVP_EncodeBlock(text.data(), pin.data(), static_cast<int>(pin.size()));
-    return {text.begin(), text.begin() + pin_characters};
+    return encode_base64({reinterpret_cast<const char *>(pin.data()), pin.size()});
 }
 
 } // namespace proxymap

@@ -42,11 +42,6 @@ std::set<Destination> destinations_of(const std::vector<Backend_target> &targets
     return destinations;
 }
 
-std::string text_of(const Ip &ip, std::uint16_t port)
-{
-    return (ip.v6 ? "[" + format_ip(ip) + "]" : format_ip(ip)) + ":" + std::to_string(port);
-}
-
 void check_share(std::uint64_t used, std::uint64_t all, const std::string &subject,
                  const std::string &to, Check_findings &findings)
 {
@@ -149,14 +144,14 @@ void check_ports(const std::vector<Backend_target> &targets, const std::vector<P
                 used += count == counts.end() ? 0 : count->second;
             }
             check_share(used, addresses * ports, "source_pool " + pool->name,
-                        text_of(to.ip, to.port), findings);
+                        format_host_port(format_ip(to.ip), to.port), findings);
             continue;
         }
         // Without a pool the kernel chooses the address, as a rule always the same.
         for (const auto &[pair, count] : counts) {
             if (pair.to == to.ip && pair.port == to.port)
                 check_share(count, ports, "address " + format_ip(pair.from),
-                            text_of(to.ip, to.port), findings);
+                            format_host_port(format_ip(to.ip), to.port), findings);
         }
     }
 }

@@ -2,7 +2,7 @@
 // version, 1.0: later ones add log lines between the answer's, and this is still understood.
 #include "doveadm_client.h"
 
-#include <openssl/evp.h>
+#include "core/base64.h"
 
 #include <array>
 
@@ -21,16 +21,6 @@ struct Escape {
 // Behind a \001.
 constexpr std::array escapes = {Escape{'\001', '1'}, Escape{'\t', 't'}, Escape{'\n', 'n'},
                                 Escape{'\r', 'r'}};
-
-std::string base64(const std::string &bytes)
-{
-    std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0'); // with a NUL
-    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char *>(text.data()),
-                                       reinterpret_cast<const unsigned char *>(bytes.data()),
-                                       static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(length));
-    return text;
-}
 
 // "+" or "-".
 Result<std::string> read_verdict(Line_socket &socket)
@@ -61,7 +51,7 @@ Result<Done> log_in(Line_socket &socket, const Doveadm_access &access)
         return Error{"it wants a password, and doveadm_password is not set in Dovecot's "
                      "configuration here"};
     const std::string plain = '\0' + access.user + '\0' + access.password;
-    if (const Result<Done> sent = socket.send("PLAIN\t" + base64(plain) + "\n"); !sent)
+    if (const Result<Done> sent = socket.send("PLAIN\t" + encode_base64(plain) + "\n"); !sent)
         return sent;
     verdict = read_verdict(socket);
     if (!verdict)

@@ -16,9 +16,10 @@
 // MUST: nothing is thrown into Dovecot's C code.
 #include "login_branch.h"
 
+#include "../core/base64.h"
 #include "../login-proxy-ext/redirect.h"
-#include "layout.h"
 #include "log.h"
+#include "login_layout.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -28,7 +29,6 @@
 #include <utility>
 
 #include <dlfcn.h>
-#include <openssl/evp.h>
 
 namespace proxymap {
 
@@ -201,14 +201,9 @@ void expect_handshake(Client_state *state, Backend_tls *tls, std::string host)
     adapter->connecting.push_back(state);
 }
 
-std::string address_of(const std::string &ip, std::uint16_t port)
-{
-    return (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + std::to_string(port);
-}
-
 std::string address_of(const login_proxy *proxy)
 {
-    return address_of(login_proxy_get_ip_str(proxy), login_proxy_get_port(proxy));
+    return format_host_port(login_proxy_get_ip_str(proxy), login_proxy_get_port(proxy));
 }
 
 // The connection that an SSL belongs to: at first the one whose stream has the same socket.
@@ -502,13 +497,9 @@ int fail_line(::client *client, const char *why)
 std::string plain_response(const std::string &user, const char *password)
 {
     std::string plain = '\0' + user + '\0' + password;
-    std::string base64((plain.size() + 2) / 3 * 4 + 1, '\0');
-    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char *>(base64.data()),
-                                     reinterpret_cast<const unsigned char *>(plain.data()),
-                                     static_cast<int>(plain.size()));
-    base64.resize(static_cast<std::size_t>(size));
+    std::string response = encode_base64(plain);
     safe_memset(plain.data(), 0, plain.size());
-    return base64;
+    return response;
 }
 
 // The same login once more, as if the client had tried again: so auth decides as it does for a
@@ -694,7 +685,7 @@ void on_auth_reply(::client *client, Auth_reply_kind reply, const char *data,
         const std::string left = std::exchange(state->left, "");
         const std::optional<Ip> backend = kept.address();
         const std::uint16_t port = kept.port() != 0 ? kept.port() : default_port;
-        if (backend && left == address_of(format_ip(*backend), port))
+        if (backend && left == format_host_port(format_ip(*backend), port))
             return refuse(state, "its backend " + left +
                                      " names another one, but its route still leads there");
         state->login = adapter->plugin->begin(
@@ -746,57 +737,6 @@ void on_free(::client *client) noexcept
     adapter->clients.erase(client);
     if (super != nullptr) // submission has none
         super(client);
-}
-
-// Not by i_stream_get_fd(), which follows what may be no pointer.
-bool reads_its_socket(const ::client *client)
-{
-    istream input;
-    istream_private stream;
-    return copy_foreign(client->input, input) && copy_foreign(input.real_stream, stream) &&
-           stream.fd == client->fd;
-}
-
-bool has_functions_of_its_protocol(const client_vfuncs &functions)
-{
-    struct login_binary binary;
-    client_vfuncs stock;
-    return copy_foreign(login_binary, binary) && copy_foreign(binary.client_vfuncs, stock) &&
-           functions.alloc == stock.alloc && stock.alloc != nullptr;
-}
-
-// Whether this Dovecot's structures are those of the headers that the module was compiled with.
-// Debian moves them under an unchanged ABI version. Fields from all over the structure of a new
-// client, each with a value that it has, and no other place in memory is likely to have. The name
-// of one that differs; null: none. MUST: all of them are looked at, so none is followed.
-const char *find_layout_difference(const ::client *client)
-{
-    const struct {
-        const char *name;
-        bool same;
-    } checks[] = {
-        {"ssl settings", ssl_settings_fit()},
-        {"login settings", login_setting_parser_info.struct_size == sizeof(login_settings)},
-        {"list_type", client->list_type == CLIENT_LIST_TYPE_ACTIVE && clients == client},
-        {"pool", client->pool != nullptr && client->preproxy_pool != nullptr},
-        {"v", has_functions_of_its_protocol(client->v)},
-        {"vlast", client->vlast != nullptr},
-        {"refcount", client->refcount == 1},
-        {"set", client->set != nullptr && client->ssl_set != nullptr && client->event != nullptr},
-        {"to_disconnect", client->to_disconnect != nullptr},
-        {"fd", reads_its_socket(client)},
-        {"login_proxy", client->login_proxy == nullptr && client->proxy_password == nullptr},
-        {"proxy_ttl", client->proxy_ttl == LOGIN_PROXY_TTL},
-        {"auth_request", client->auth_request == nullptr && client->auth_passdb_args == nullptr},
-        {"sasl_callback", client->sasl_callback == nullptr},
-        {"module_contexts", client->module_contexts.arr.element_size == sizeof(void *)},
-        {"virtual_user", client->virtual_user == nullptr && client->alt_usernames == nullptr},
-    };
-    for (const auto &check : checks) {
-        if (!check.same)
-            return check.name;
-    }
-    return nullptr;
 }
 
 void on_client_allocated(::client *client) noexcept

@@ -1,6 +1,8 @@
 // Login processes of Dovecot 2.3; the rest is in login.cc.
 #include "login_branch.h"
 
+#include "login_layout.h"
+
 #include <cstring>
 
 #include <dlfcn.h>

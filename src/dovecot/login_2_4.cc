@@ -6,6 +6,8 @@
 // comes: so nothing may stand in for them (Reconnect_limit).
 #include "login_branch.h"
 
+#include "login_layout.h"
+
 #include <map>
 #include <memory>
 

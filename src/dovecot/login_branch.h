@@ -73,9 +73,6 @@ void set_source(login_proxy *proxy, const Ip &source);
 // Whether the login process sends a field of that name on to auth.
 bool has_forward_field(const ::client *client, const char *name);
 
-// Whether Dovecot's settings for TLS are as large as the headers say.
-bool ssl_settings_fit();
-
 // ---- in the release's file: what it calls otherwise
 
 // What core has called with auth's reply.

@@ -47,7 +47,6 @@ class Sent_on : public Proxied_login {
     {
         if (!refusal_.empty())
             return Error{refusal_};
-        lease_.release();
         // Without an address there is no family; Dovecot refuses such a reply itself.
         const std::optional<Ip> backend = reply_.address();
         if (!backend)

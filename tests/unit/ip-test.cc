@@ -38,6 +38,14 @@ TEST(ip, two_spellings_are_one_address_and_two_families_never)
     CHECK(*parse_ip("10.0.0.1") != *parse_ip("a00:1::"));
 }
 
+TEST(ip, a_port_stands_behind_an_address_in_brackets_where_that_has_colons)
+{
+    STRCMP_EQUAL("192.0.2.7:143", format_host_port("192.0.2.7", 143).c_str());
+    STRCMP_EQUAL("[2001:db8::7]:143", format_host_port("2001:db8::7", 143).c_str());
+    STRCMP_EQUAL("mail.example", format_host_port("mail.example", 0).c_str());
+    STRCMP_EQUAL("[::1]", format_host_port("::1", 0).c_str());
+}
+
 TEST(ip, what_only_the_resolver_takes_for_an_address_is_none)
 {
     const std::string with_nul("10.0.0.1\0.evil", 14);
