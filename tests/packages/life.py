@@ -1,9 +1,9 @@
 """The life of the Debian package on a host whose Dovecot runs all the time.
 
-Runs as root in a folder with a stock Dovecot (scripts/in-debian --scratch): installs the package, sets a
-proxy up by the commands of docs/INSTALL.md, upgrades the package and Dovecot under load, removes, brings
-back and purges it. Dovecot is the host's own, with Debian's configuration; the backends are those of
-tests/integration/harness. The last line is `N passed, N failed`.
+Runs as root in a folder with a stock Dovecot (scripts/in-debian --scratch): installs the package, follows
+docs/TUTORIAL.md, sets a proxy up by the commands of docs/INSTALL.md, upgrades the package and Dovecot under
+load, removes, brings back and purges it. Dovecot is the host's own, with Debian's configuration; the backends
+are those of tests/integration/harness. The last line is `N passed, N failed`.
 """
 
 import glob
@@ -21,7 +21,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 
-from harness import branch, certificate, clients, documents  # noqa: E402
+from harness import branch, certificate, clients, documents, walkthrough  # noqa: E402
 from harness.backend import Backend, password_of  # noqa: E402
 from harness.process import TimedOut, wait_until  # noqa: E402
 
@@ -255,6 +255,15 @@ def install(deb):
     test("systemd runs the check before start and reload", units.count("/usr/libexec/dovecot-proxymap/conf check") == 2)
 
 
+def follow_tutorial():
+    """Beside the host's Dovecot, which is not touched by it."""
+    before, folder = master(), f"{WORK}/tutorial"
+    os.makedirs(folder)
+    walkthrough.Walk(folder, branch.installed()).run(os.path.join(ROOT, "docs", "TUTORIAL.md"))
+    test("the tutorial works to the letter with the installed package", not os.path.exists("/run/proxymap-tutorial"))
+    test("the host's Dovecot goes on beside it", master() == before and local_login() == "ok", local_login())
+
+
 def become_proxy(backends):
     with open(f"{WORK}/routes.txt", "w", encoding="ascii") as file:
         file.write("".join(backend.record() for backend in backends) +
@@ -381,6 +390,7 @@ def main():
         before, conf = files(), contents("/etc/dovecot")
         deb = installed_deb(out)
         install(deb)
+        follow_tutorial()
         become_proxy(backends)
         bad_settings()
         upgrade(deb)
