@@ -167,7 +167,9 @@ def files():
     for folder, folders, names in os.walk("/"):
         folders[:] = [name for name in folders if not os.path.join(folder, name).startswith(passing)]
         found |= {os.path.join(folder, name) for name in [*folders, *names]}
-    return {name for name in found if not name.startswith(passing) and "__pycache__" not in name} | \
+    # ucf keeps its own list's last states for itself.
+    others = re.compile(r".*/__pycache__|/var/lib/ucf/hashfile\.\d$")
+    return {name for name in found if not name.startswith(passing) and not others.match(name)} | \
         {name for name in glob.glob("/run/dovecot/**", recursive=True) + glob.glob("/var/lib/dpkg/**", recursive=True)
          if "proxymap" in name}
 
