@@ -10,7 +10,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 packages_build="build-essential autoconf automake libtool autoconf-archive pkg-config
   dovecot-dev libmemcached-dev liblmdb-dev libssl-dev"
 packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
-packages_test="libcpputest-dev clang-format python3-pytest python3-pytest-xdist
+packages_test="libcpputest-dev clang-format man-db python3-pytest python3-pytest-xdist
   dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
   dovecot-ldap dovecot-auth-lua slapd ldap-utils redis-server sqlite3 iproute2"
 packages_fuzz="clang libclang-rt-dev"
