@@ -95,8 +95,9 @@ def make_backend(workspace, tls, sink):
     servers = []
 
     def make(name, **more):
-        server = backend.Backend(name, os.path.join(workspace, name), BACKEND_ADDRESSES[name],
-                                 tls, sink.address, **more)
+        # Two files of tests may want one of the same name.
+        server = backend.Backend(name, os.path.join(workspace, f"{name}.{next(_numbers)}"),
+                                 BACKEND_ADDRESSES[name], tls, sink.address, **more)
         servers.append(server)
         return server.start()
     yield make

@@ -44,6 +44,7 @@ class Dovecot:
         self.conf = os.path.join(self.folder, "dovecot.conf")
         self.log_path = os.path.join(self.folder, "log")
         self.process = None
+        self.ended = None  # the last one
         self.may_crash = False  # set by a test that makes a service die on purpose
 
     # ---- life
@@ -60,6 +61,8 @@ class Dovecot:
 
     def start(self):
         self.write_conf()
+        if self.ended is not None:
+            self.ended.wait_for_children()
         # Of one that was killed; meanwhile somebody else may have its number.
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(self.folder, "run", "master.pid"))
@@ -78,7 +81,7 @@ class Dovecot:
     def stop(self):
         if self.process is not None:
             self.process.stop()
-            self.process = None
+            self.ended, self.process = self.process, None
 
     def crashes(self):
         """Lines of the log that no healthy server writes."""

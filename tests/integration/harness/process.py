@@ -84,6 +84,19 @@ class Process:
             self.popen.kill()
             self.popen.wait()
 
+    def wait_for_children(self):
+        """Of a server that has ended, as systemd does before it starts one anew: they may hold its sockets. 10 s later by SIGKILL."""
+        def gone(number=0):
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                return True
+            return False
+        try:
+            wait_until(gone, f"{self.argv[0]}'s children end", 10)
+        except TimedOut:
+            gone(signal.SIGKILL)
+
     def state(self):
         """R running, S sleeping, T stopped ... (proc(5)); "" when gone."""
         try:
