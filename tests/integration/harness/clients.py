@@ -3,7 +3,8 @@
     result = clients.login("imap", address, "john", "pw-john")
     result.outcome   ok | auth_failed | temp_failed | refused
     result.text      what the server said
-    result.marker    imap: the name in the mailbox `I-am-NAME` that each test server has
+    result.marker    imap: the name in the mailbox `I-am-NAME` that each test server has; "" where the
+                     session ended before it could be read
 
 `refused` is everything that is neither: no connection, disabled, protocol errors. Which server was
 reached is, for all services, what Site.login() reads from the logs.
@@ -84,6 +85,17 @@ class _Imap(imaplib.IMAP4):
         return _connect(self.host, self.port, self._source, self._tls)
 
 
+def _session(client):
+    """Of somebody who is logged in. That may end any time: a reload of the proxy ends it."""
+    try:
+        _, names = client.list('""', "I-am-*")
+        marker = names[0].decode().rpartition("I-am-")[2].strip('"') if names and names[0] else ""
+        client.logout()
+        return Result("ok", "", marker)
+    except (OSError, imaplib.IMAP4.abort) as error:
+        return Result("ok", f"the session ended early: {error}")
+
+
 def imap(address, user, password, mechanism="LOGIN", authzid="", source="", tls=False):
     try:
         client = _Imap(address, source, tls)
@@ -96,10 +108,7 @@ def imap(address, user, password, mechanism="LOGIN", authzid="", source="", tls=
             client.login_cram_md5(user, password)
         else:
             client.authenticate(mechanism, lambda _: _initial(mechanism, user, password, authzid))
-        _, names = client.list('""', "I-am-*")
-        marker = names[0].decode().rpartition("I-am-")[2].strip('"') if names and names[0] else ""
-        client.logout()
-        return Result("ok", "", marker)
+        return _session(client)
     except (OSError, imaplib.IMAP4.error) as error:
         return _failure(error)
     finally:
