@@ -143,7 +143,10 @@ class Load:
 
 def routed():
     """That both log in, each at the right backend. (A reload may end a session before it has said where it is.)"""
-    results = [login(user) for user in ("john", "joe@example.org")]
+    def as_mail_clients_do(user):
+        result = login(user)
+        return login(user) if "BYE Shutting down" in result.text else result  # each reload says that to who has not logged in
+    results = [as_mail_clients_do(user) for user in ("john", "joe@example.org")]
     good = all(result.outcome == "ok" and (result.marker == right or result.text and not result.marker)
                for result, right in zip(results, ("b1", "b2")))
     return "" if good else f"john and joe: {results}: {log(max(0, mark() - 2000))}"
