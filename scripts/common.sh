@@ -12,7 +12,8 @@ packages_build="build-essential autoconf automake libtool autoconf-archive pkg-c
 packages_demo="python3 dovecot-core dovecot-imapd dovecot-submissiond memcached curl openssl"
 packages_test="libcpputest-dev clang-format man-db python3-pytest python3-pytest-xdist
   dovecot-pop3d dovecot-lmtpd dovecot-managesieved dovecot-sieve dovecot-sqlite
-  dovecot-ldap dovecot-auth-lua slapd ldap-utils redis-server sqlite3 iproute2"
+  dovecot-ldap dovecot-auth-lua slapd ldap-utils redis-server sqlite3 iproute2
+  dovecot-gssapi krb5-kdc krb5-admin-server krb5-user python3-gssapi"
 packages_fuzz="clang libclang-rt-dev"
 
 # Installs those of the named packages that are missing. Their services are not started: the

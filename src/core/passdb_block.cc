@@ -37,6 +37,18 @@ std::string check_passdb_block(const Block_rules &rules, Verify verify)
                ", which lets in whom it has verified itself, so each passdb before it needs "
                "`result_failure = continue`: whom that one does not know would be let in without "
                "a route; or put proxymap first";
+    if (!rules.believing_mechanism.empty() && rules.masters_can_be_named)
+        return "auth_mechanisms has " + rules.believing_mechanism +
+               ", which lets in whom it has verified itself, so there must be no "
+               "auth_master_user_separator while a passdb has `master = yes`: whoever puts any "
+               "name and the separator before his own would be let in without a route";
+    if (!rules.believing_mechanism.empty() &&
+        (rules.skips_some_logins || rules.skipped_when_authenticated ||
+         rules.skipped_when_unauthenticated))
+        return "auth_mechanisms has " + rules.believing_mechanism +
+               ", which lets in whom it has verified itself, so its block must not have "
+               "mechanisms, username_filter or skip: the logins that they skip would go on "
+               "without a route";
     if (verify != Verify::none) {
         if (rules.earlier_said_ok && !rules.failures_end_login)
             return "behind a passdb with `result_success = continue-ok` its block needs "

@@ -29,6 +29,7 @@ struct Block_rules {
     bool earlier_said_ok = false;      // a block before it can leave the login at "ok"
     bool earlier_failures_end = false; // a block before it ends logins of those it does not know
     bool others_let_in = false;        // another block's failures let somebody in
+    bool masters_can_be_named = false; // by a separator, and other blocks look them up first
     std::string believing_mechanism;   // is enabled, and lets in whom it has verified itself
 };
 

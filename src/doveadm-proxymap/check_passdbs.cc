@@ -48,7 +48,8 @@ class Chain_check {
                             "take skip out of the block");
             return;
         }
-        const Block_rules rules = rules_of(passdbs_, i, believing_);
+        const Block_rules rules =
+            rules_of(passdbs_, i, believing_, protocol_.master_user_separator);
         const std::string complaint = check_passdb_block(rules, settings_.verify);
         if (!complaint.empty()) {
             findings_.error(block.label, complaint, "change it: auth does not start like this");

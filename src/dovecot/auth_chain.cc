@@ -129,7 +129,7 @@ bool is_left_out(const std::vector<Auth_block> &passdbs, std::size_t index)
 }
 
 Block_rules rules_of(const std::vector<Auth_block> &passdbs, std::size_t index,
-                     const std::string &believing_mechanism)
+                     const std::string &believing_mechanism, std::string_view master_user_separator)
 {
     const Auth_block &block = passdbs[index];
     Block_rules rules;
@@ -154,6 +154,8 @@ Block_rules rules_of(const std::vector<Auth_block> &passdbs, std::size_t index,
             continue;
         if (other.is_master != block.is_master) {
             // A master login goes through these first.
+            rules.masters_can_be_named =
+                rules.masters_can_be_named || (other.is_master && !master_user_separator.empty());
             rules.earlier_end_login =
                 rules.earlier_end_login || (other.is_master && !goes_on(other.result_success));
             continue;

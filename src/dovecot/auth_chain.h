@@ -48,9 +48,10 @@ std::vector<Auth_block> read_auth_blocks(const Doveconf_block &configuration,
 bool is_left_out(const std::vector<Auth_block> &passdbs, std::size_t index);
 
 // As auth itself finds them at start (passdb.cc). believing_mechanism: an enabled one that lets in
-// whom it has verified itself; empty for none.
+// whom it has verified itself; empty for none. master_user_separator: the setting.
 Block_rules rules_of(const std::vector<Auth_block> &passdbs, std::size_t index,
-                     const std::string &believing_mechanism);
+                     const std::string &believing_mechanism,
+                     std::string_view master_user_separator);
 
 // Of the setting auth_mechanisms; empty for none. Dovecot's name for it.
 std::string find_believing_mechanism(std::string_view auth_mechanisms, bool is_2_4);

@@ -179,6 +179,12 @@ std::string find_believing_mechanism(const auth *protocol)
     return {};
 }
 
+// Whether who names a master user before his own name goes through the blocks of masters first.
+bool masters_can_be_named(const auth *protocol)
+{
+    return protocol->masterdbs != nullptr && *settings_of(*protocol)->master_user_separator != '\0';
+}
+
 // Remembers the rules of every block in the list that is ours.
 // masters: the blocks that a master login goes through first, null for none.
 void add_blocks(Instance &instance, const auth *protocol, const auth_passdb *list,
@@ -201,6 +207,7 @@ void add_blocks(Instance &instance, const auth *protocol, const auth_passdb *lis
             rules.failures_let_in = failures_let_in(block);
             rules.success_goes_on = goes_on(block->result_success);
             rules.believing_mechanism = find_believing_mechanism(protocol);
+            rules.masters_can_be_named = masters_can_be_named(protocol);
             rules.skips_some_logins = skips_some_logins(block);
             rules.foreign_field = find_foreign_field(block);
             rules.earlier_said_ok = earlier_said_ok;

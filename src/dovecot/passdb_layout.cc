@@ -195,7 +195,10 @@ const char *find_interface_difference()
 
 const char *find_chain_difference()
 {
-    if (auth_setting_parser_info.struct_size != sizeof(auth_settings))
+    if (auth_setting_parser_info.struct_size != sizeof(auth_settings) ||
+        !has_settings_at(
+            auth_setting_parser_info,
+            {{"auth_master_user_separator", offsetof(auth_settings, master_user_separator)}}))
         return "auth's settings";
     if (!block_settings_fit())
         return "a passdb block's settings";

@@ -18,6 +18,7 @@ struct Running_protocol {
     std::vector<Auth_block> passdbs;
     std::vector<Auth_block> userdbs;
     std::string mechanisms; // auth_mechanisms
+    std::string master_user_separator;
     std::string login_plugins;
     std::string login_source_ips;
     bool lmtp_proxy = false;

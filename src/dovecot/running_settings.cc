@@ -73,6 +73,7 @@ Running_protocol make_running_protocol(const std::string &name, const Doveconf_b
     protocol.passdbs = read_auth_blocks(configuration, "passdb");
     protocol.userdbs = read_auth_blocks(configuration, "userdb");
     protocol.mechanisms = configuration.value("auth_mechanisms");
+    protocol.master_user_separator = configuration.value("auth_master_user_separator");
     protocol.login_plugins = configuration.value("login_plugins");
     protocol.login_source_ips = configuration.value("login_source_ips");
     protocol.lmtp_proxy = configuration.is_yes("lmtp_proxy");

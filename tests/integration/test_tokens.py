@@ -90,3 +90,25 @@ def test_auth_does_not_start_behind_a_passdb_that_ends_the_logins_of_strangers(m
     site.proxy.may_crash = True
     site.login("imap", "john")
     site.proxy.wait_for_log("each passdb before it needs `result_failure = continue`")
+
+
+@pytest.mark.parametrize("rules", [{}, {"result_success": "continue", **CLOSED}, {"result_success": "continue", "mechanisms": "plain"}],
+                         ids=["none", "failures end", "passwords alone"])
+def test_auth_does_not_start_where_a_token_could_name_a_master_instead(make_site, workspace, rules):
+    """Who comes as `x*stranger` is looked up among the masters alone, and let in though no passdb knows him."""
+    masters = os.path.join(workspace, "token-masters")
+    with open(masters, "w", encoding="ascii") as out:
+        out.write("admin:{PLAIN}admins-own\n")
+    site = token_site(make_site, workspace, {}, CLOSED, before=[Passdb.of("passwd-file", masters, master="yes", **rules)])
+    site.proxy.may_crash = True
+    site.login("imap", "john")
+    site.proxy.wait_for_log("no auth_master_user_separator while a passdb has `master = yes`")
+
+
+@pytest.mark.parametrize("rule", [{"mechanisms": "plain"}, {"username_filter": "j*"}, {"skip": "authenticated"}],
+                         ids=["mechanisms", "username_filter", "skip"])
+def test_auth_does_not_start_with_a_block_that_skips_tokens(make_site, workspace, rule):
+    site = token_site(make_site, workspace, {}, {**CLOSED, **rule})
+    site.proxy.may_crash = True
+    site.login("imap", "john")
+    site.proxy.wait_for_log("must not have mechanisms, username_filter or skip")

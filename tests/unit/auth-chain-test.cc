@@ -69,7 +69,7 @@ TEST(auth_chain, the_rules_of_a_block_are_those_that_auth_finds)
                                                   "  result_internalfail = return-fail\n") +
                        printed_passdb("pam", "  result_failure = continue-ok\n")),
         "passdb");
-    const Block_rules rules = rules_of(passdbs, 1, "");
+    const Block_rules rules = rules_of(passdbs, 1, "", "");
     CHECK_FALSE(rules.is_first);
     CHECK_TRUE(rules.has_next);
     CHECK_TRUE(rules.failures_end_login);
@@ -87,7 +87,7 @@ TEST(auth_chain, a_passdb_before_it_that_ends_the_logins_of_strangers_is_found)
             read_auth_blocks(parse_doveconf(printed_passdb("passwd-file", "  " + rules + "\n") +
                                             printed_passdb("proxymap")),
                              "passdb");
-        return rules_of(passdbs, 1, "").earlier_failures_end;
+        return rules_of(passdbs, 1, "", "").earlier_failures_end;
     };
     CHECK_TRUE(behind("result_failure = return-fail"));
     CHECK_TRUE(behind("result_failure = return"));
@@ -110,6 +110,36 @@ TEST(auth_chain, a_mechanism_that_believes_itself_wants_to_reach_the_block)
     }
 }
 
+TEST(auth_chain, a_mechanism_that_believes_itself_wants_no_way_past_the_block)
+{
+    Block_rules fine;
+    fine.failures_end_login = true;
+    fine.outages_end_login = true;
+    for (bool Block_rules::*way :
+         {&Block_rules::masters_can_be_named, &Block_rules::skips_some_logins,
+          &Block_rules::skipped_when_authenticated, &Block_rules::skipped_when_unauthenticated}) {
+        for (const Verify verify : {Verify::backend, Verify::map}) {
+            Block_rules rules = fine;
+            rules.*way = true;
+            CHECK_TRUE(check_passdb_block(rules, verify).empty());
+            rules.believing_mechanism = "GSSAPI";
+            CHECK_TRUE(check_passdb_block(rules, verify).starts_with("auth_mechanisms has GSSAPI"));
+        }
+    }
+}
+
+TEST(auth_chain, a_master_can_be_named_where_there_are_a_separator_and_a_block_of_masters)
+{
+    const auto behind = [](const std::string &first, std::string_view separator) {
+        const std::vector<Auth_block> passdbs = read_auth_blocks(
+            parse_doveconf(printed_passdb("pam", first) + printed_passdb("proxymap")), "passdb");
+        return rules_of(passdbs, 1, "", separator).masters_can_be_named;
+    };
+    CHECK_TRUE(behind("  master = yes\n", "*"));
+    CHECK_FALSE(behind("  master = yes\n", ""));
+    CHECK_FALSE(behind("", "*"));
+}
+
 TEST(auth_chain, a_first_block_for_the_authenticated_is_left_out)
 {
     const std::vector<Auth_block> passdbs =
@@ -117,7 +147,7 @@ TEST(auth_chain, a_first_block_for_the_authenticated_is_left_out)
                                         printed_passdb("proxymap")),
                          "passdb");
     CHECK_TRUE(is_left_out(passdbs, 0));
-    CHECK_TRUE(rules_of(passdbs, 1, "").is_first);
+    CHECK_TRUE(rules_of(passdbs, 1, "", "").is_first);
 }
 
 TEST(auth_chain, a_protocol_s_own_blocks_and_settings_are_laid_over_the_rest)

@@ -240,6 +240,7 @@ _RENAMED = (
     (r"(?m)^  group_by = (.*)$", lambda match: "".join(f"  group_by {name} {{\n  }}\n" for name in match[1].split())[:-1]),
     (r"(?m)^(\s*)vsz_limit = 0$", r"\1vsz_limit = unlimited"),
     (r"(?m)^verbose_ssl = yes$", "log_debug = category=ssl"),
+    (r"(?m)^auth_username_format = %n$", "auth_username_format = %{user | username}"),
     (r"(?m)^ssl_verify_client_cert = ", "ssl_server_request_client_cert = "),
 )
 
