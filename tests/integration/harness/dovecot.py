@@ -12,7 +12,7 @@ import signal
 import subprocess
 
 from . import branch, ports, sanitizer
-from .process import Process, wait_until
+from .process import Process, Server, wait_until
 
 _LOGIN = re.compile(
     r" (?P<service>imap|pop3|submission|managesieve)-login: Info: (?:Login|Logged in): user=<(?P<user>[^>]*)>"
@@ -32,7 +32,7 @@ class Login:
     session: str
 
 
-class Dovecot:
+class Dovecot(Server):
     """Started by start(); use as a context manager or call stop()."""
 
     def __init__(self, spec, services=branch.SERVICES):
@@ -43,8 +43,7 @@ class Dovecot:
             spec.ports.setdefault(service, ports.free_port(spec.address))
         self.conf = os.path.join(self.folder, "dovecot.conf")
         self.log_path = os.path.join(self.folder, "log")
-        self.process = None
-        self.ended = None  # the last one
+        self.ended = None  # the last process
         self.may_crash = False  # set by a test that makes a service die on purpose
 
     # ---- life
@@ -90,22 +89,12 @@ class Dovecot:
         return [line for line in found
                 if self.process is not None or not re.search("Fatal: .*configuration.*Connection reset by peer", line)]
 
-    def restart(self):
-        self.stop()
-        return self.start()
-
     def reload(self):
         """SIGHUP, as `doveadm reload` sends it."""
         self.write_conf()
         mark = self.mark()
         self.process.send(signal.SIGHUP)
         self.wait_for_log("SIGHUP received", mark)
-
-    def __enter__(self):
-        return self if self.process else self.start()
-
-    def __exit__(self, *_):
-        self.stop()
 
     # ---- where
 

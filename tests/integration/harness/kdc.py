@@ -10,14 +10,14 @@ import subprocess
 import gssapi
 
 from . import ports
-from .process import Process
+from .process import Process, Server
 
 REALM = "PROXY.TEST"
 HOST = "proxy.test"
 _AUTH_ONLY = bytes([1, 0, 0, 0])  # RFC 4752, 3.1: no security layer, no buffer
 
 
-class Kdc:
+class Kdc(Server):
     """people: names of principals. Started by start(); use as a context manager or call stop()."""
 
     def __init__(self, folder, people):
@@ -26,7 +26,6 @@ class Kdc:
         self.conf = os.path.join(folder, "krb5.conf")
         self.keytab = os.path.join(folder, "keytab")
         self.environment = {**os.environ, "KRB5_CONFIG": self.conf, "KRB5_KDC_PROFILE": os.path.join(folder, "kdc.conf")}
-        self.process = None
 
     def _write_conf(self):
         with open(self.conf, "w", encoding="ascii") as out:
@@ -75,17 +74,6 @@ class Kdc:
                                os.path.join(self.folder, "out"), self.environment)
         self.process.wait_accepting([("127.0.0.1", self.port)])
         return self
-
-    def stop(self):
-        if self.process is not None:
-            self.process.stop()
-            self.process = None
-
-    def __enter__(self):
-        return self if self.process else self.start()
-
-    def __exit__(self, *_):
-        self.stop()
 
     def ticket(self, name):
         """The name of the file with that principal's ticket, for initiator()."""

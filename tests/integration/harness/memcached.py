@@ -5,10 +5,10 @@ import signal
 import socket
 
 from . import ports
-from .process import Process, wait_until
+from .process import Process, Server, wait_until
 
 
-class Memcached:
+class Memcached(Server):
     """evict=False is `-M`, which the plugin needs to believe a miss; keep: content survives restart(keep)."""
 
     def __init__(self, folder, name="memcached", unix=False, evict=False, megabytes=64, keep=False, extra=()):
@@ -17,7 +17,6 @@ class Memcached:
         self.evict, self.megabytes = evict, megabytes
         self.address = os.path.join(folder, name + ".sock") if unix else ("127.0.0.1", ports.free_port())
         self.keep_file = os.path.join(folder, name + ".keep") if keep else None
-        self.process = None
 
     @property
     def setting(self):
@@ -64,12 +63,6 @@ class Memcached:
         """On the same address: empty, or with keep with its old content."""
         self.stop()
         return self.start()
-
-    def __enter__(self):
-        return self if self.process else self.start()
-
-    def __exit__(self, *_):
-        self.stop()
 
     # ---- content
 

@@ -110,3 +110,26 @@ class Process:
         if self.alive():
             os.killpg(self.pid, signal.SIGKILL)
             self.popen.wait()
+
+
+class Server:
+    """What is started by start(); use it as a context manager or call stop(). process: while it runs."""
+    process = None
+
+    def start(self):
+        raise NotImplementedError
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stop()
+            self.process = None
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def __enter__(self):
+        return self if self.process else self.start()
+
+    def __exit__(self, *_):
+        self.stop()

@@ -4,19 +4,18 @@ import os
 import subprocess
 
 from . import ports
-from .process import Process
+from .process import Process, Server
 
 SUFFIX = "dc=example,dc=org"
 PASSWORD = "directory-secret"
 
 
-class Slapd:
+class Slapd(Server):
     """people: {uid: password}; mail: {uid: {attribute: value}}. Entries are uid=NAME,dc=example,dc=org."""
 
     def __init__(self, folder, people, mail=None, port=None):
         self.folder, self.people, self.mail = folder, people, mail or {}
         self.port = port or ports.free_port()
-        self.process = None
 
     @property
     def uri(self):
@@ -59,14 +58,3 @@ index objectClass,uid eq
                                os.path.join(self.folder, "out"))
         self.process.wait_accepting([("127.0.0.1", self.port)])
         return self
-
-    def stop(self):
-        if self.process is not None:
-            self.process.stop()
-            self.process = None
-
-    def __enter__(self):
-        return self if self.process else self.start()
-
-    def __exit__(self, *_):
-        self.stop()
