@@ -12,14 +12,11 @@
 #include <algorithm>
 #include <utility>
 
-#include <openssl/evp.h>
-
 namespace proxymap {
 
 namespace {
 
 constexpr std::size_t max_cipher_bytes = 1024;
-constexpr std::size_t pin_characters = 44; // base64 of 32 bytes: 43 digits and one =
 
 bool is_host_name(std::string_view text)
 {
@@ -27,18 +24,14 @@ bool is_host_name(std::string_view text)
            text.find(':') == std::string_view::npos; // an IPv4-mapped address
 }
 
-// Strict: a text that format_pin() would not have written is no pin.
 std::optional<Spki_pin> parse_pin(std::string_view text)
 {
-    if (text.size() != pin_characters)
-        return std::nullopt;
-    std::array<unsigned char, pin_characters / 4 * 3> decoded{};
-    if (EVP_DecodeBlock(decoded.data(), reinterpret_cast<const unsigned char *>(text.data()),
-                        static_cast<int>(text.size())) != static_cast<int>(decoded.size()))
-        return std::nullopt;
+    const std::optional<std::string> decoded = decode_base64(text);
     Spki_pin pin;
-    std::copy_n(decoded.begin(), pin.size(), pin.begin());
-    return format_pin(pin) == text ? std::optional(pin) : std::nullopt;
+    if (!decoded || decoded->size() != pin.size())
+        return std::nullopt;
+    std::copy(decoded->begin(), decoded->end(), pin.begin());
+    return pin;
 }
 
 Result<std::vector<Spki_pin>> parse_pins(std::string_view value)

@@ -1,10 +1,10 @@
 """Reload and restart under load lose no login beyond what stock Dovecot loses."""
 
-import re
 
 import pytest
 
 from harness.branch import Passdb
+from harness.dovecot import STARTED_TOO_LATE
 from harness.load import Load
 
 pytestmark = pytest.mark.alone
@@ -41,8 +41,7 @@ def lost(outcomes):
 
 
 def crashes(site):
-    """But for stock login processes that are started while Dovecot ends, and find no configuration."""
-    return [line for line in site.proxy.crashes() if not re.search("login: Fatal: (Error reading|Failed to read) configuration: ", line)]
+    return [line for line in site.proxy.crashes() if not STARTED_TOO_LATE.search(line)]
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ import base64
 import dataclasses
 import imaplib
 import os
-import re
 import ssl
 
 import pytest
 
 from harness import authority, branch, clients
 from harness.backend import Backend, password_of
+from harness.dovecot import STARTED_TOO_LATE
 from harness.fakebackend import FakeBackend, Session
 from harness.process import wait_until
 
@@ -435,9 +435,8 @@ def test_cas_keys_and_crls_are_there_in_the_chroot(site):
 # ---- a change of the settings
 
 def crashes(site):
-    """But for processes that stock Dovecot starts while it ends, and which find no configuration."""
     site.proxy.may_crash = True  # judged here
-    return [line for line in site.proxy.crashes() if not re.search("Fatal: (Error reading|Failed to read) configuration: ", line)]
+    return [line for line in site.proxy.crashes() if not STARTED_TOO_LATE.search(line)]
 
 
 @pytest.mark.parametrize("service_count", [0, 1])

@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 
 from harness import branch, certificate, clients, documents, walkthrough  # noqa: E402
 from harness.backend import Backend, password_of  # noqa: E402
+from harness.dovecot import STARTED_TOO_LATE  # noqa: E402
 from harness.process import TimedOut, wait_until  # noqa: E402
 
 PACKAGE = "dovecot-proxymap"
@@ -84,9 +85,8 @@ def mark():
 
 
 def deaths(regex, since):
-    """Lines of the log. A process that starts while Dovecot ends finds nobody to read its settings from: no matter."""
-    return [line for line in log(since).splitlines()
-            if re.search(regex, line) and not re.search("Fatal: .*configuration.*Connection reset by peer", line)]
+    """Lines of the log."""
+    return [line for line in log(since).splitlines() if re.search(regex, line) and not STARTED_TOO_LATE.search(line)]
 
 
 def master():
