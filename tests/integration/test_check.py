@@ -340,7 +340,7 @@ def test_a_backend_that_is_down_or_silent_is_a_finding(make_site, make_map):
         the_one(found, "error", "^backend gone imap$", "refused")
         the_one(found, "error", "^backend silent imap$", "no answer within")
         assert len(found) == 2
-        the_one(check(site, "--timeout", "1s", code=2), "warning", "^backends$", "1 of 4")
+        the_one(check(site, "--timeout", "3s", code=2), "warning", "^backends$", "1 of 4")
 
 
 # ---- sources

@@ -56,6 +56,7 @@ source_pool fixed {
 source_pool holed {
   addresses = 192.0.2.7 127.0.2.2
   choose = round-robin
+  avoid_for = 1h
 }
 source_pool v6 {
   addresses = ::1
@@ -145,7 +146,7 @@ def wait_for_counts(site, **expected):
         last[:] = [Counted(site)]
         return all(last[0].count(name) == number for name, number in expected.items())
     try:
-        wait_until(agree, "counts", 5, pause=0.1)
+        wait_until(agree, "counts", pause=0.1)
     except AssertionError:
         assert {name: last[0].count(name) for name in expected} == expected
     return last[0]

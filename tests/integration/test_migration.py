@@ -51,13 +51,13 @@ class Machine:
         result = clients.login("imap", ("127.0.0.1", port), user, password or password_of(user))
         return result.marker or result.outcome
 
-    def map_decides(self, user, password):
-        """It does when a move of the user shows."""
-        home = self.reached(user, password)
+    def map_decides(self, user, password, seconds=15):
+        """It does when a move of the user shows, within so many seconds."""
+        home = wait_until(lambda: (there := self.reached(user, password)) in ADDRESSES and there, "there is a reload no more")
         away, = set(ADDRESSES) - {home}
         self.move(user, ADDRESSES[away])
         try:
-            wait_until(lambda: self.reached(user, password) == away, "the map decides", 4, 0.2)
+            wait_until(lambda: self.reached(user, password) == away, "the map decides", seconds, 0.2)
             return True
         except AssertionError:
             return False
@@ -114,11 +114,11 @@ def walk(machine, guide, users):
             homes.update(all_reach())
             assert set(homes.values()) == set(ADDRESSES)
         if section == "The switch":
-            assert all_reach() == homes
+            wait_until(lambda: all_reach() == homes, "all are where they were")
             assert machine.reached("nobody", "wrong") != "ok"
             assert machine.map_decides(john[0], password_of(john[1]))
         if section == "The way back":
-            assert not machine.map_decides(john[0], password_of(john[1]))
+            assert not machine.map_decides(john[0], password_of(john[1]), 4)
             wait_until(lambda: all_reach() == homes, "all are where they were")
         machine.walked.append(section)
     walkthrough.Walk(machine.folder, branch.installed(), sanitizer.environment(), after).run(
@@ -169,7 +169,8 @@ def test_from_2_3(machine):
     """On 2.3 what is converted is only shown; on 2.4 it is used."""
     def after(section):
         if section == "The switch":
-            assert [machine.reached("john"), machine.reached("joe", password_of("joe@example.com"))] == ["b1", "b2"]
+            wait_until(lambda: [machine.reached("john"), machine.reached("joe", password_of("joe@example.com"))] == ["b1", "b2"],
+                       "both are where they were")
             assert machine.map_decides("john", password_of("john"))
     machine.proxy.may_crash = True  # until there is a passdb
     machine.start()

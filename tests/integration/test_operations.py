@@ -76,7 +76,7 @@ def counted(site):
         clients.login("imap", site.proxy.address("imap"), user, "secret")
     wanted = ("lookups", "lookup_times", "handshakes", "sources", "refused")
     return wait_until(lambda: all(f"dovecot_proxymap_{name}" in page(site) for name in wanted) and page(site),
-                      "all metrics", 10, 0.2)
+                      "all metrics", pause=0.2)
 
 
 def test_the_commands_work(site):
@@ -127,7 +127,7 @@ def test_fail2ban_would_find_the_client_of_a_wrong_password(site):
     regex = re.search(r"failregex = (.*)", documents.read("docs/OPERATIONS.md"))[1].replace("<HOST>", r"(?P<host>\S+)")
     mark = site.proxy.mark()
     assert clients.login("imap", site.proxy.address("imap"), "john", "wrong", source="127.0.0.9").outcome == "auth_failed"
-    found = wait_until(lambda: site.proxy.grep(regex, mark), "the line", 5)
+    found = wait_until(lambda: site.proxy.grep(regex, mark), "the line")
     assert {re.search(regex, line)["host"] for line in found} == {"127.0.0.9"}
     mark = site.proxy.mark()
     assert clients.login("imap", site.proxy.address("imap"), "john", password_of("john"), source="127.0.0.9").outcome == "ok"

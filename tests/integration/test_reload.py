@@ -12,7 +12,7 @@ pytestmark = pytest.mark.alone
 # What the very moment decides, in four reloads: a connection that is accepted by a process about to end. Who
 # loses by more than luck does so each time.
 LUCK = 3
-TRIES = 3
+TRIES = 5
 
 
 def john_logs_in(site):

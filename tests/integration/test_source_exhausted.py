@@ -132,7 +132,9 @@ def test_preloading_changes_nothing_else(make_site):
     for service in ("imap", "pop3", "lmtp", "submission", "sieve"):
         reached = site.login(service, "john")
         assert (reached.outcome, reached.backend) == ("ok", "b1")
-    for pid in site.proxy.child_pids("imap-login"):
+    with Held(site) as held:
+        held.login("john")
+        pid, = site.proxy.child_pids("imap-login")
         with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
             assert LIBRARY in maps.read()
     assert not site.proxy.grep("noport|ld.so")

@@ -115,6 +115,7 @@ def test_a_killed_process_counts_no_more(make_spread_site, backend, spec, expect
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: backend.sources().total() <= (0 if how_many == "all" else 7), "sessions end")
         wait_until(lambda: not set(pids[:1]) & set(site.proxy.child_pids("imap-login")), "the process is gone")
+        backend.catch_up()
         left = backend.sources().total()
 
         def is_evened_out():

@@ -78,6 +78,12 @@ class HoldingBackend:
         """Until just so many are logged in."""
         wait_until(lambda: self.sources().total() == count, f"{count} connections of {self.sources()}")
 
+    def catch_up(self):
+        """Until all that has happened before is seen: the second of these finds nothing before it."""
+        for _ in range(2):
+            with socket.create_connection((self.host, self.port)) as connection:
+                connection.recv(1)
+
     def disconnect_all(self):
         """Ends all sessions, and waits for that. The port that stays in TIME_WAIT is this end's own."""
         self._disconnecting.set()

@@ -31,6 +31,6 @@ class Load:
         for thread in self.threads:
             thread.join()
 
-    def wait_for_more(self, count, seconds=15):
+    def wait_for_more(self, count, seconds=30):
         enough = self.outcomes["ok"] + count
         wait_until(lambda: self.outcomes["ok"] >= enough, f"{count} more logins", seconds)

@@ -45,6 +45,6 @@ class Site:
         wait_until(found, f"a log line of the {service} login of {user!r}")
         assert len(found()) == 1, f"one login, several places: {found()}"
         name, login = found()[0]
-        if service == "imap":
+        if service == "imap" and not result.text:  # else it was cut before it saw its mailbox
             assert result.marker == name, f"mailbox I-am-{result.marker}, but the log of {name}"
         return Reached("ok", name, login.user, login.rip, login.real_rip, login.tls)
