@@ -1,5 +1,6 @@
-// What login.cc, the files for each branch, login_2_3.cc and login_2_4.cc, and those for its
-// releases, login_names_2_3.cc and login_names_2_4_5.cc, have of one another. For these alone.
+// What login.cc, login_tls.cc and login_lines.cc, the files for each branch (login_2_3.cc and
+// login_2_4.cc), and those for its releases (login_names_2_3.cc and login_names_2_4_5.cc) have of
+// one another. For these alone.
 #pragma once
 
 #include "login.h"

@@ -16,10 +16,6 @@
 
 namespace proxymap {
 
-namespace {
-
-} // namespace
-
 struct Sources::Pool {
     const Source_pool *settings;
     std::unique_ptr<Source_addresses> addresses; // from its first use on

@@ -62,6 +62,12 @@ Layout *map(int fd)
     return memory == MAP_FAILED ? nullptr : static_cast<Layout *>(memory);
 }
 
+// Of an open() that failed: nothing is there, or something else is.
+bool can_be_made_anew(int error)
+{
+    return error == ENOENT || error == ELOOP || error == EISDIR || error == ENXIO;
+}
+
 std::string folder_of(const std::string &path)
 {
     const std::size_t slash = path.rfind('/');
@@ -124,12 +130,12 @@ Result<File> File::open_existing(const std::string &path, bool *make_anew_r)
     constexpr int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
     Descriptor lock(::open(lock_path.c_str(), flags));
     if (lock.get() < 0) {
-        *make_anew_r = errno == ENOENT || errno == ELOOP || errno == EISDIR || errno == ENXIO;
+        *make_anew_r = can_be_made_anew(errno);
         return failure("open(" + lock_path + ")", errno);
     }
     const Descriptor fd(::open(path.c_str(), flags));
     if (fd.get() < 0) {
-        *make_anew_r = errno == ENOENT || errno == ELOOP || errno == EISDIR || errno == ENXIO;
+        *make_anew_r = can_be_made_anew(errno);
         return failure("open(" + path + ")", errno);
     }
 

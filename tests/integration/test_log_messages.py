@@ -11,7 +11,8 @@ from harness import documents
 # What is logged by auth and the login processes, and the sentences that such a line goes on with.
 SOURCES = [
     "src/passdb-proxymap/*.cc", "src/login-proxy-ext/*.cc", "src/dovecot/passdb*.cc", "src/dovecot/passdb_branch.h",
-    "src/dovecot/login.cc", "src/dovecot/login_2_*.cc", "src/dovecot/ioloop.cc", "src/dovecot/dns.cc",
+    "src/dovecot/login.cc", "src/dovecot/login_tls.cc", "src/dovecot/login_lines.cc", "src/dovecot/login_2_*.cc",
+    "src/dovecot/ioloop.cc", "src/dovecot/dns.cc",
     "src/core/route.cc", "src/core/route_fields.cc", "src/core/expand.cc", "src/core/seal.cc", "src/core/source_addresses.cc",
     "src/store/chain.cc", "src/store/memcached_[cmsw]*.cc", "src/store/mirror_proof.cc", "src/store/lmdb_store.cc",
     "src/store/lmdb_env.cc", "src/store/lmdb_files.cc", "src/store/flights.cc", "src/store/lookups.cc",
