@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import resource
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,9 +129,9 @@ def test_a_killed_process_counts_no_more(make_spread_site, backend, spec, expect
         wait_until(is_evened_out, "the counts are those of the living")  # they are looked through each second
 
 
-def hold(site, count, pipe):
+def hold(address, count, pipe):
     """A process of mail clients. Says which logins failed, and keeps the others until it is told to end."""
-    with Held(site) as held:
+    with Held(SimpleNamespace(proxy=SimpleNamespace(address=lambda service: address))) as held:
         pipe.send(held.attempt("held", count=count, at_once=50))
         pipe.recv()
 
@@ -141,7 +142,8 @@ def test_ten_thousand_connections_are_spread_within_five_percent(make_spread_sit
     with many_open_files(count + 1000):
         site = make_spread_site(service_count=0, extra=processes(4, 3000))
         ours, its = multiprocessing.Pipe()
-        clients = multiprocessing.get_context("fork").Process(target=hold, args=(site, count, its), daemon=True)
+        clients = multiprocessing.get_context("spawn").Process(target=hold, args=(site.proxy.address("imap"), count, its),
+                                                               daemon=True)
         clients.start()
         its.close()
         assert ours.recv() == []
