@@ -5,7 +5,8 @@
 // that are not proxied as well.
 //
 // MUST: an answer that is not understood is an error, never "no session". Nobody is passed over
-// but a process that has ended.
+// but a process that has ended. An anvil that does not know all of a process' sessions is not
+// believed.
 #include "login_sessions.h"
 
 #include "../core/clock.h"
@@ -16,8 +17,11 @@
 #include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <unistd.h>
@@ -41,6 +45,14 @@ constexpr useconds_t first_read_usecs = 200'000;
 constexpr std::size_t max_at_once = 400; // sockets
 constexpr std::size_t max_line = 65536;
 constexpr std::string_view login_suffix = "-login"; // of the names of login services
+
+template <typename Number> std::optional<Number> number_of(std::string_view text)
+{
+    Number number = 0;
+    const char *const last = text.data() + text.size();
+    const auto [rest, bad] = std::from_chars(text.data(), last, number);
+    return bad == std::errc() && rest == last ? std::optional(number) : std::nullopt;
+}
 
 // What is left of the time for all, in milliseconds; 0: nothing.
 std::uint32_t time_left(std::uint64_t deadline)
@@ -137,11 +149,8 @@ Result<std::vector<Login_process>> login_processes()
         for (fs::directory_iterator process(service->path(), error); !error && process != end;
              process.increment(error)) {
             const std::string number = process->path().filename();
-            pid_t pid = 0;
-            const char *const last = number.data() + number.size();
-            const auto [rest, bad] = std::from_chars(number.data(), last, pid);
-            if (bad == std::errc() && rest == last && pid > 0)
-                processes.push_back({process->path(), pid});
+            if (const auto pid = number_of<pid_t>(number); pid && *pid > 0)
+                processes.push_back({process->path(), *pid});
         }
     }
     if (error)
@@ -153,6 +162,75 @@ Result<std::vector<Login_process>> login_processes()
 bool has_ended(const Login_process &process)
 {
     return ::kill(process.pid, 0) < 0 && errno == ESRCH;
+}
+
+// When it began, in clock ticks since the host did: starttime of proc(5), the 20th word behind the
+// command's name, which is in brackets and may hold any character.
+std::optional<std::uint64_t> began_at(pid_t pid)
+{
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat"); // has no size
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const std::size_t bracket = text.rfind(')');
+    if (bracket == std::string::npos)
+        return std::nullopt;
+    std::istringstream words(text.substr(bracket + 1));
+    std::string word;
+    for (int i = 0; i < 20; ++i)
+        words >> word;
+    return words ? number_of<std::uint64_t>(word) : std::nullopt;
+}
+
+// Dovecot's master has one, which stays when everything else is reloaded.
+Result<pid_t> anvil_process(std::uint64_t deadline)
+{
+    const std::string path = std::string(doveadm_settings->base_dir) + "/master";
+    Result<Line_socket> master = connect(
+        path, "master-server", "VERSION\tmaster-client\t1\t0\nPROCESS-STATUS\tanvil\n", deadline);
+    if (!master)
+        return master.error();
+    std::optional<pid_t> anvil;
+    for (;;) {
+        const Result<std::string_view> line = master->read_line(max_line);
+        if (!line)
+            return line.error();
+        if (line->empty())
+            return anvil ? Result<pid_t>(*anvil) : Error{"it has none"};
+        const std::vector<std::string> words = split_tabbed(*line);
+        if (words.size() < 2 || words[0] != "anvil")
+            return Error{"its answer is not understood"};
+        anvil = number_of<pid_t>(words[1]);
+    }
+}
+
+// A login process tells anvil of a session once. One that has taken the place of an anvil that died
+// knows none from before; its master started the first one ahead of all login processes
+// (services_monitor_start()).
+//
+// To be called after anvil was asked: whichever has answered, it was not a later one.
+Result<Done> check_anvil_knows_all(std::uint64_t deadline)
+{
+    const Result<pid_t> anvil = anvil_process(deadline);
+    if (!anvil)
+        return Error{"Dovecot's master cannot be asked for its anvil: " + anvil.error().message};
+    const std::optional<std::uint64_t> anvil_began = began_at(*anvil);
+    const Result<std::vector<Login_process>> processes = login_processes();
+    if (!processes)
+        return processes.error();
+    for (const Login_process &process : *processes) {
+        const std::optional<std::uint64_t> began = began_at(process.pid);
+        if (has_ended(process))
+            continue;
+        const std::string pid = std::to_string(process.pid);
+        if (!anvil_began || !began)
+            return Error{"it cannot be seen in /proc whether anvil (process " +
+                         std::to_string(*anvil) + ") is older than the login process " + pid};
+        if (*began < *anvil_began)
+            return Error{"the login process " + pid +
+                         " is older than anvil, which has died and come back, and does not know "
+                         "all of its sessions: `kill " +
+                         pid + "` ends them, or `doveadm reload`, and wait until it has ended"};
+    }
+    return Done{};
 }
 
 Result<Done> kick(Line_socket &socket, const std::vector<std::string> &users)
@@ -219,9 +297,12 @@ Result<Done> kick_all(std::vector<Login_process> left, const std::vector<std::st
 
 Result<std::vector<Login_session>> list_login_sessions()
 {
-    Result<std::vector<Listed>> all = ask_anvil(monotonic_ms() + timeout_msecs);
+    const std::uint64_t deadline = monotonic_ms() + timeout_msecs;
+    Result<std::vector<Listed>> all = ask_anvil(deadline);
     if (!all)
         return all.error();
+    if (const Result<Done> known = check_anvil_knows_all(deadline); !known)
+        return known.error();
     std::vector<Login_session> sessions;
     sessions.reserve(all->size());
     for (Listed &one : *all)

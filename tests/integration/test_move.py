@@ -15,7 +15,7 @@ import pytest
 from harness import branch, ports, sanitizer
 from harness.authclient import AuthClient
 from harness.backend import password_of
-from harness.process import wait_until
+from harness.process import state_of, wait_until
 from harness.reports import forget, position, report
 from harness.residents import ResidentBackend, Residents
 
@@ -105,6 +105,7 @@ def frozen(fleet, *names):
         pids += proxy.child_pids("auth")
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(state_of(pid) == "T" for pid in pids), "they stand still")
     try:
         yield
     finally:
@@ -406,6 +407,41 @@ def test_a_login_process_that_does_not_answer_is_an_error_and_nobody_else_is_end
     assert user not in proxy.doveadm("proxymap", "sessions", "--kick", user).stdout
     fleet.on(user)
     fleet.on(other, "a")
+
+
+@pytest.fixture
+def crashing_fleet(make_site, make_map, make_memcached):
+    with contextlib.closing(Fleet(make_site, make_map, make_memcached)) as made:
+        made.sites[0].proxy.may_crash = True
+        yield made
+    assert not made.residents.both
+
+
+@pytest.mark.only_on("2.4", "anvil lists sessions; on 2.3 each login process does")
+def test_an_anvil_that_came_back_is_not_believed_before_the_sessions_it_does_not_know_are_over(crashing_fleet):
+    """Else a user would be moved whose session goes on at the old backend."""
+    fleet = crashing_fleet
+    proxy = fleet.sites[0].proxy
+    user, late = fleet.user(), fleet.user()
+    fleet.login(user)
+    fleet.on(user, "a")
+    anvil, = proxy.child_pids("anvil")
+    os.kill(anvil, signal.SIGKILL)
+    wait_until(lambda: proxy.child_pids("anvil") not in ([], [anvil]), "anvil is back")
+    fleet.login(late)
+    for users in (), (late,):
+        done = proxy.doveadm("proxymap", "sessions", *users, check=False)
+        assert done.returncode == 75 and "is older than anvil, which has died and come back" in done.stderr
+    said = fleet.move(user, "--to", "b", code=75).stderr
+    assert "p1: its sessions cannot be seen: " in said and "nothing was changed: " in said
+    fleet.on(user, "a")
+    assert fleet.fields(user) == "backend=a"
+
+    fleet.clients.pop(0).shutdown()
+    wait_until(lambda: proxy.doveadm("proxymap", "sessions", check=False).returncode == 0, "that login process has ended")
+    assert late in proxy.doveadm("proxymap", "sessions", late).stdout
+    assert "p1: 1 session ended" in fleet.move(late, "--to", "b").stdout
+    assert fleet.fields(late) == "backend=b"
 
 
 def test_this_host_itself_needs_no_address(fleet):

@@ -27,6 +27,15 @@ def wait_until(condition, what, seconds=30.0, pause=0.01):
         time.sleep(pause)
 
 
+def state_of(pid):
+    """R running, S sleeping, T stopped ... (proc(5)); "" when gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(") ")[2][0]
+    except OSError:
+        return ""
+
+
 def accepts(address):
     """Whether something accepts connections there; address: (host, port) or a socket's path."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
@@ -98,12 +107,7 @@ class Process:
             gone(signal.SIGKILL)
 
     def state(self):
-        """R running, S sleeping, T stopped ... (proc(5)); "" when gone."""
-        try:
-            with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
-                return file.read().rpartition(") ")[2][0]
-        except OSError:
-            return ""
+        return state_of(self.pid)
 
     def kill(self):
         """SIGKILL: as in a crash. Its children too: they are in its process group."""
