@@ -337,8 +337,10 @@ bool on_filter_mech(::client *client, auth_mech_desc *mech) noexcept
 {
     Client_state *state = find_state(client);
     // Also called to list the mechanisms, when nobody authenticates and there is no callback.
-    if (client->sasl_callback != nullptr && !client->authenticating)
-        call_layout_wrong("authenticating");
+    if (client->sasl_callback != nullptr) {
+        if (const char *difference = find_difference_at_login(client))
+            call_layout_wrong(difference);
+    }
     if (adapter->layout == Adapter::Layout::right && client->sasl_callback != nullptr &&
         client->sasl_callback != on_auth_reply) {
         state->sasl_callback = client->sasl_callback;

@@ -55,4 +55,14 @@ const char *find_layout_difference(const ::client *client)
     return nullptr;
 }
 
+// Behind it lies a pointer, with which its protocol's structure goes on: that is no odd number.
+const char *find_difference_at_login(const ::client *client)
+{
+    if (!client->create_finished)
+        return "create_finished";
+    if (client->destroyed)
+        return "destroyed";
+    return client->authenticating ? nullptr : "authenticating";
+}
+
 } // namespace proxymap

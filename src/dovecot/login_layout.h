@@ -12,6 +12,9 @@ namespace proxymap {
 // that it has then, and no other place in memory is likely to have. The name of one that differs;
 // null: none. MUST: all of them are looked at, so none is followed.
 const char *find_layout_difference(const ::client *client);
+// The same of a client that is authenticating, for the bits at the structure's end: when it is
+// allocated they say nothing that zeros do not.
+const char *find_difference_at_login(const ::client *client);
 
 // ---- in each branch's file
 
