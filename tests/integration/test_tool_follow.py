@@ -117,7 +117,7 @@ def test_a_miss_of_a_server_that_evicts_is_no_delete(make_tool, make_memcached):
 def test_a_mirror_that_is_behind_or_empty_is_not_followed(host, follower, mirrors):
     behind = mirrors[0].get("pm:marker").replace(b"complete", b"behind")
     mirrors[0].set("pm:marker", behind)
-    mirrors[1].command("flush_all")
+    mirrors[1].empty()
     said = follower.error("follow", "--once", code=75)
     assert f"{mirrors[0].setting}: it is being filled" in said and f"{mirrors[1].setting}: it has no marker" in said
     host("sync")
@@ -126,7 +126,7 @@ def test_a_mirror_that_is_behind_or_empty_is_not_followed(host, follower, mirror
 
 def test_a_foreign_table_in_the_mirrors_needs_an_export(make_tool, host, follower, mirrors, stores):
     for mirror in mirrors:
-        mirror.command("flush_all")
+        mirror.empty()
     make_tool(ROUTES, stores=stores)
     assert "holds another table" in follower.error("follow", "--once", code=NEEDS_EXPORT)
     assert position(follower) == position(host)

@@ -24,7 +24,7 @@ def mirror(make_memcached):
 
 @pytest.fixture
 def tool(make_tool, mirror):
-    mirror.command("flush_all")
+    mirror.empty()
     return make_tool(ROUTES, stores=f"{mirror.setting} lmdb", **ALLOWED)
 
 
@@ -79,7 +79,7 @@ def seal_of(tool, user, code=0):
 
 
 def test_it_says_whether_a_record_is_sealed(make_tool, mirror):
-    mirror.command("flush_all")
+    mirror.empty()
     tool = make_tool(stores=mirror.setting)
     tool.map.write(seal_keys_file=with_keys(tool, "keys"))
     tool("import", tool.write("routes", "backend b1 host=127.0.0.2\nuser joe backend=b1\nuser jim backend=b1\n"))

@@ -38,7 +38,7 @@ def test_status_shows_table_and_mirrors(tool, mirrors):
 
 def test_status_of_a_mirror_that_is_down_empty_or_behind(tool, mirrors):
     mirrors[0].kill()
-    mirrors[1].command("flush_all")
+    mirrors[1].empty()
     _, first, second = tool.rows("status", code=75)
     assert first["state"] == "down" and "refused" in first["why"]
     assert second["state"] == "empty" and second["position"] == "-"
@@ -78,14 +78,14 @@ def test_sync_brings_up_a_mirror_that_missed_a_change(tool, mirrors):
 
 def test_sync_of_one_mirror_leaves_the_other(tool, mirrors):
     for mirror in mirrors:
-        mirror.command("flush_all")
+        mirror.empty()
     tool("sync", "--mirror", mirrors[1].setting)
     assert not mirrors[0].has("pm:marker") and mirrors[1].has("pm:marker")
     assert "is no mirror of the setting stores" in tool.error("sync", "--mirror", "memcached:127.0.0.1:1", code=64)
 
 
 def test_a_dry_sync_changes_nothing(tool, mirrors):
-    mirrors[0].command("flush_all")
+    mirrors[0].empty()
     assert "502 records" in tool("sync", "--dry-run").stdout
     assert not mirrors[0].has("pm:marker")
 
@@ -164,7 +164,7 @@ def test_repair_makes_the_mirror_equal_again(tool, mirrors):
 
 
 def test_verify_of_an_emptied_mirror_and_its_repair(tool, mirrors):
-    mirrors[1].command("flush_all")
+    mirrors[1].empty()
     assert found(tool, mirrors[1], code=1)["missing"][0] == "502"
     assert found(tool, mirrors[1], "--repair", code=0) == NOTHING
 

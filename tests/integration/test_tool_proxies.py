@@ -18,7 +18,7 @@ def pair(make_memcached):
 @pytest.fixture
 def mirrors(pair):
     for mirror in pair:
-        mirror.command("flush_all")
+        mirror.empty()
     return pair
 
 

@@ -37,7 +37,7 @@ def test_nor_does_the_old_host_touch_a_mirror_by_sync(make_tool, host, stores, m
         assert "another host is the table's host" in host.error(*words, code=NOT_HOST)
     assert [mirror.get("pm:marker") for mirror in mirrors] == markers
     # Nor one that was restarted, and does not know of the other host.
-    mirrors[1].command("flush_all")
+    mirrors[1].empty()
     for words in (), ("--mirror", mirrors[1].setting):
         assert "another host is the table's host" in host.error("sync", *words, code=NOT_HOST)
     assert not mirrors[1].has("pm:marker")
@@ -66,7 +66,7 @@ def test_promote_says_when_the_journal_does_not_name_what_is_lost(make_tool, hos
 
 def test_promote_says_that_nothing_is_lost_or_that_nobody_can_tell(host, mirrors):
     mirrors[0].kill()
-    mirrors[1].command("flush_all")
+    mirrors[1].empty()
     done = host("promote", "--dry-run")
     assert f"{mirrors[1].setting}: empty: nothing is lost" in done.stdout
     assert f"{mirrors[0].setting}: " in done.stderr and "nobody can tell" in done.stderr

@@ -24,7 +24,7 @@ def mirrors(pair):
     for mirror in pair:
         if not mirror.process.alive():
             mirror.start()
-        mirror.command("flush_all")
+        mirror.empty()
     return pair
 
 

@@ -66,6 +66,13 @@ class Memcached(Server):
 
     # ---- content
 
+    def empty(self):
+        """flush_all, until nothing is left: it passes over what another client reads in that moment and was just written."""
+        def is_empty():
+            self.command("flush_all")
+            return self.command("lru_crawler metadump all") == [b"END"]
+        wait_until(is_empty, f"{self.name} is empty")
+
     def command(self, text, data=None):
         """One command of the text protocol; the reply's lines up to the one that ends it."""
         family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
