@@ -225,6 +225,7 @@ bool read_options(const Arguments &arguments, Key_case key_case, Options *option
     options.task.to = fold_name(arguments.text("to").value_or(""), key_case);
     options.task.dry_run = arguments.has("dry-run");
     options.kick = arguments.has("kick");
+    options.task.by_name = options.kick;
     options.hold_only = arguments.has("hold-only");
     if (!read_seconds(arguments, "settle", &options.settle) ||
         !read_seconds(arguments, "timeout", &options.timeout))

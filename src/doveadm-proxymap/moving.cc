@@ -5,6 +5,7 @@
 #include "progress.h"
 #include "record_checks.h"
 
+#include "core/journal.h"
 #include "core/record_build.h"
 
 #include <algorithm>
@@ -52,10 +53,19 @@ int Moving::hold(std::optional<Position> *position_r)
     if (!writing)
         return code;
     count_ = 0;
+    journal_bytes_ = 0;
     code = change_all(
         writing->table(), [this](const Record &record) { return held(record); }, &count_);
     if (code != 0)
         return code;
+    if (task_.by_name && !can_be_named())
+        return fail(exit_bad_data,
+                    users(count_) +
+                        " at once are too many for --kick, nothing was changed: "
+                        "proxies are told " +
+                        std::to_string(max_journal_keys) +
+                        " names at most, and might take the old route of others in an outage; "
+                        "name fewer users in one command");
     return finish(*writing, users(count_) + (task_.dry_run ? " to be moved" : " on hold"),
                   count_ > 0, position_r);
 }
@@ -225,11 +235,20 @@ Result<Done> Moving::apply(Table &table, const Changed &changed, std::uint64_t *
     if (changed.act == Changed::Act::nothing)
         return Done{};
     ++*count_r;
+    journal_bytes_ += format_journal_line(changed.record.kind, changed.record.name).size();
     if (changed.act == Changed::Act::remove)
         return table.remove(Kind::user, changed.record.name);
     if (Result<Done> right = check_record(changed.record); !right)
         return right;
     return table.put(changed.record);
+}
+
+// A mirror's parts hold whole lines, so the last one of them may be needed for what the others
+// lack.
+bool Moving::can_be_named() const
+{
+    return count_ <= max_journal_keys &&
+           journal_bytes_ <= (max_journal_parts - 1) * max_journal_part_bytes;
 }
 
 // Its own, or the one that it is to get.

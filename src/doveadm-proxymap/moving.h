@@ -25,6 +25,9 @@ class Moving {
         std::string from;               // all whose records name this backend
         std::string to;                 // may be empty for hold()
         bool dry_run = false;
+        // Error in hold() where the journal cannot name them all: a proxy forgets for an outage
+        // too only what it is told by name.
+        bool by_name = false;
     };
     Moving(const Configuration &configuration, Task task);
 
@@ -65,6 +68,7 @@ class Moving {
     int change_named(Table &table, const Change &change, std::uint64_t *count_r);
     Result<Done> apply(Table &table, const Changed &changed, std::uint64_t *count_r);
     Result<std::optional<Record>> record_of(Table &table, const std::string &user);
+    bool can_be_named() const;
     int finish(Writing &writing, const std::string &what, bool changed,
                std::optional<Position> *position_r);
 
@@ -75,6 +79,7 @@ class Moving {
     std::set<std::string> made_;        // that had no record of their own
     std::set<std::string> also_;        // what the field `user` of their records calls them
     std::uint64_t count_ = 0;
+    std::uint64_t journal_bytes_ = 0; // at least, of the transaction under way
     std::uint64_t longest_timeout_ = 0;
     std::uint64_t changed_meanwhile_ = 0;
     bool told_of_others_ = false;

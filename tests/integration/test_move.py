@@ -249,6 +249,23 @@ def test_a_backend_is_emptied(fleet):
         fleet.on(user)
 
 
+def test_more_users_than_can_be_named_to_the_proxies_are_not_moved_at_once(fleet):
+    """Else a proxy that is told of no names could go by an old route when all stores fail later."""
+    fleet.tool("backend", "add", "many", f"host={fleet.a.host}", f"port={fleet.a.port}")
+    path = os.path.join(fleet.pmap.folder, "many")
+    with open(path, "w", encoding="ascii") as file:
+        file.writelines(f"user many{i} backend=many\n" for i in range(10_001))
+    fleet.tool("import", path)
+    before = position(fleet.mirror)
+    said = fleet.move("--backend", "many", "--to", "b", code=65).stderr
+    assert "10001 users at once are too many for --kick, nothing was changed" in said
+    assert position(fleet.mirror) == before
+    fleet.tool("delete", "user", "many0")
+    fleet.move("--hold-only", "--backend", "many")
+    assert fleet.fields("many10000") == "backend=many state=hold"
+    assert b"reset" not in fleet.mirror.get(f"pm:log:{position(fleet.mirror)[2]}")
+
+
 def test_names_that_look_like_options_or_are_written_otherwise(fleet):
     users = [fleet.user(name="-x"), fleet.user(name="--kick"), fleet.user(name="Big")]
     for user in users:
